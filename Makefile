@@ -1,0 +1,83 @@
+# tillq: make, make demo, make check, make bench, make install. Everything built goes to build/.
+
+VERSION := 0.1.0
+PREFIX  ?= /usr/local
+BUILD   ?= build
+CC      ?= cc
+
+# SANITIZE=address,undefined or SANITIZE=thread builds an instrumented copy (give it a BUILD of its own).
+SANITIZE ?=
+OPTIMISE ?= -O2
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wformat=2 -Wconversion -Wmissing-prototypes \
+            -Wpointer-arith -Wvla -Wundef -Werror
+CPPFLAGS += -D_GNU_SOURCE -DTILLQ_VERSION='"$(VERSION)"' -Isrc -Iinclude
+CFLAGS   += -std=c11 -g $(OPTIMISE) $(WARNINGS) -fstack-protector-strong -fPIE
+LDFLAGS  += -pie -Wl,-z,relro,-z,now
+ifeq ($(SANITIZE),)
+CPPFLAGS += -D_FORTIFY_SOURCE=2
+else
+CFLAGS   += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
+LDFLAGS  += -fsanitize=$(SANITIZE)
+endif
+
+CORE_LIBS   := -lsqlite3 -levent_core -lcrypto -linih -lpthread
+CLI_LIBS    := -lsqlite3 -lcrypto -ljansson -lpthread
+TEST_LIBS   := -lcmocka -ljansson
+
+LAYERS      := base journal stock net
+CORE_C      := $(foreach layer,$(LAYERS),$(wildcard src/$(layer)/*.c))
+CLIENT_C    := $(wildcard src/client/*.c)
+CLI_C       := src/tillq.c $(wildcard src/cli/*.c)
+UNIT_C      := $(wildcard tests/unit/test_*.c)
+BENCH_C     := $(wildcard tests/bench/*.c)
+SHIM_C      := $(wildcard tests/shim/*.c)
+
+object = $(patsubst %.c,$(BUILD)/object/%.o,$(1))
+CORE_A   := $(BUILD)/libtillqcore.a
+CLIENT_A := $(BUILD)/libtillq.a
+UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_C))
+BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_C))
+SHIMS    := $(patsubst tests/shim/%.c,$(BUILD)/shim/%.so,$(SHIM_C))
+
+.PHONY: all programs tests clean install deps
+all: programs
+programs: $(BUILD)/tillqd $(BUILD)/tillq
+tests: programs $(UNITS) $(SHIMS)
+benches: programs $(BENCHES)
+
+$(BUILD)/object/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(CORE_A): $(call object,$(CORE_C))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(CLIENT_A): $(call object,$(CLIENT_C))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/tillqd: $(call object,src/tillqd.c) $(CORE_A)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+
+$(BUILD)/tillq: $(call object,$(CLI_C)) $(CLIENT_A) $(CORE_A)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
+
+$(BUILD)/unit/%: $(BUILD)/object/tests/unit/%.o $(CLIENT_A) $(CORE_A)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS) $(TEST_LIBS)
+
+$(BUILD)/bench/%: $(BUILD)/object/tests/bench/%.o $(CLIENT_A) $(CORE_A)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+
+# LD_PRELOAD shims for the black-box tests; never instrumented, they load into whatever is under test.
+$(BUILD)/shim/%.so: tests/shim/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -std=c11 -g -O2 $(WARNINGS) -shared -fPIC -o $@ $< -ldl
+
+clean:
+	rm -rf build
+
+-include $(shell find $(BUILD)/object -name '*.d' 2>/dev/null)

@@ -1,0 +1,16 @@
+#include "base/failure.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+int failure_set(struct failure *failure, const char *code, const char *format, ...)
+{
+    if (!failure)
+        return -1;
+    va_list arguments;
+    va_start(arguments, format);
+    failure->code = code;
+    vsnprintf(failure->message, sizeof failure->message, format, arguments);
+    va_end(arguments);
+    return -1;
+}
