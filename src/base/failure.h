@@ -10,7 +10,8 @@ struct failure {
     char message[256]; /* one line, UTF-8, names the field, the file or the line */
 };
 
-/* Fills `failure` (may be NULL: then nothing) and returns -1, so `return failure_set(…)` reads well. */
+/* Fills `failure` (may be NULL: then nothing) and returns -1, so `return failure_set(…)` reads
+ * well. */
 int failure_set(struct failure *failure, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

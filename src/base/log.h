@@ -7,7 +7,13 @@
 #ifndef TILLQ_BASE_LOG_H
 #define TILLQ_BASE_LOG_H
 
-enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_level {
+    LOG_LEVEL_ERROR = 3,
+    LOG_LEVEL_WARNING,
+    LOG_LEVEL_NOTICE,
+    LOG_LEVEL_INFO,
+    LOG_LEVEL_DEBUG
+};
 
 void log_set_level(enum log_level least_important); /* any thread; default INFO */
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

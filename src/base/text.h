@@ -11,8 +11,7 @@ struct text {
     size_t length;
 };
 
-#define TEXT_LITERAL(literal)                                                                      \
-    ((struct text){(literal), sizeof(literal) - 1})
+#define TEXT_LITERAL(literal) ((struct text){(literal), sizeof(literal) - 1})
 
 static inline struct text text_of(const char *string)
 {

@@ -1,0 +1,381 @@
+#include "base/db.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+
+struct db_statement {
+    sqlite3_stmt *handle;
+    struct db *db;
+    struct db_statement *next;
+    struct db_statement **link; /* what points at us */
+};
+
+struct db {
+    sqlite3 *handle;
+    struct db_statement *statements;
+    struct db_statement *begin, *commit, *begin_read, *end_read;
+    enum db_mode mode;
+    int log_pages;
+    char path[];
+};
+
+static enum db_result classify(const struct db *db, int code)
+{
+    switch (code & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_DONE:
+        return DB_DONE;
+    case SQLITE_ROW:
+        return DB_ROW;
+    case SQLITE_CONSTRAINT:
+        return DB_CONSTRAINT;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return DB_BUSY;
+    case SQLITE_FULL:
+        return DB_FULL;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return DB_DAMAGED;
+    case SQLITE_IOERR:
+        /* The log's index grows by ftruncate: SQLite calls a full disk an I/O error there. */
+        return sqlite3_system_errno(db->handle) == ENOSPC ? DB_FULL : DB_FAILED;
+    default:
+        return DB_FAILED;
+    }
+}
+
+static enum db_result judge(struct db *db, int code, const char *sql)
+{
+    enum db_result result = classify(db, code);
+    if (result >= DB_FULL)
+        log_error("%s: %s (%d, errno %d): %s", db->path, sqlite3_errmsg(db->handle),
+                  sqlite3_extended_errcode(db->handle), sqlite3_system_errno(db->handle), sql);
+    return result;
+}
+
+/* Called by SQLite after each commit in WAL mode, with the pages now in the log. */
+static int note_log_pages(void *context, sqlite3 *handle, const char *name, int pages)
+{
+    (void)handle;
+    (void)name;
+    ((struct db *)context)->log_pages = pages;
+    return SQLITE_OK;
+}
+
+static int set_up(struct db *db, const struct db_options *options)
+{
+    char sql[256];
+    sqlite3_busy_timeout(db->handle, 5000);
+    sqlite3_extended_result_codes(db->handle, 1);
+    sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(db->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    if (options->cache_bytes > 0) {
+        snprintf(sql, sizeof sql, "PRAGMA cache_size=-%lld",
+                 (long long)(options->cache_bytes / 1024));
+        if (db_execute(db, sql) != DB_DONE)
+            return -1;
+    }
+    switch (options->mode) {
+    case DB_READ:
+        sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+        return db_execute(db, "PRAGMA query_only=1; PRAGMA wal_autocheckpoint=0") == DB_DONE ? 0
+                                                                                             : -1;
+    case DB_TEMPORARY:
+        return db_execute(db, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF") == DB_DONE ? 0
+                                                                                            : -1;
+    case DB_OWNER:
+        break;
+    }
+    snprintf(sql, sizeof sql,
+             "PRAGMA journal_mode=WAL; PRAGMA synchronous=%s; PRAGMA wal_autocheckpoint=0;"
+             "PRAGMA secure_delete=OFF; PRAGMA journal_size_limit=16777216",
+             options->sync == DB_SYNC_FULL ? "FULL" : "NORMAL");
+    if (db_execute(db, sql) != DB_DONE)
+        return -1;
+    /* After the pragma, which would put its own hook in this place. */
+    sqlite3_wal_hook(db->handle, note_log_pages, db);
+    return 0;
+}
+
+int db_open(struct db **out, const char *path, const struct db_options *options,
+            struct failure *failure)
+{
+    const char *name = options->mode == DB_TEMPORARY ? "" : path;
+    struct db *db = calloc(1, sizeof *db + strlen(name) + 1);
+    if (!db)
+        return failure_set(failure, "NO_MEMORY", "%s: no memory", name);
+    strcpy(db->path, name);
+    db->mode = options->mode;
+    int flags = SQLITE_OPEN_NOMUTEX |
+                (options->mode == DB_READ ? SQLITE_OPEN_READONLY
+                                          : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+    int code = sqlite3_open_v2(name, &db->handle, flags, NULL);
+    if (code != SQLITE_OK || set_up(db, options) != 0) {
+        failure_set(failure, "FAILED", "%s: %s", name,
+                    db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(code));
+        db_close(db);
+        return -1;
+    }
+    *out = db;
+    return 0;
+}
+
+void db_close(struct db *db)
+{
+    if (!db)
+        return;
+    while (db->statements)
+        db_finalize(db->statements);
+    if (sqlite3_close(db->handle) != SQLITE_OK)
+        log_error("%s: close: %s", db->path, sqlite3_errmsg(db->handle));
+    free(db);
+}
+
+enum db_result db_execute(struct db *db, const char *sql)
+{
+    return judge(db, sqlite3_exec(db->handle, sql, NULL, NULL, NULL), sql);
+}
+
+struct db_statement *db_prepare(struct db *db, const char *sql)
+{
+    struct db_statement *statement = calloc(1, sizeof *statement);
+    if (!statement)
+        return NULL;
+    int code = sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT,
+                                  &statement->handle, NULL);
+    if (code != SQLITE_OK) {
+        judge(db, code, sql);
+        free(statement);
+        return NULL;
+    }
+    statement->db = db;
+    statement->next = db->statements;
+    statement->link = &db->statements;
+    if (statement->next)
+        statement->next->link = &statement->next;
+    db->statements = statement;
+    return statement;
+}
+
+void db_finalize(struct db_statement *statement)
+{
+    if (!statement)
+        return;
+    sqlite3_finalize(statement->handle);
+    *statement->link = statement->next;
+    if (statement->next)
+        statement->next->link = statement->link;
+    free(statement);
+}
+
+void db_bind_int(struct db_statement *statement, int index, int64_t value)
+{
+    sqlite3_bind_int64(statement->handle, index, value);
+}
+
+void db_bind_text(struct db_statement *statement, int index, struct text text)
+{
+    sqlite3_bind_text64(statement->handle, index, text.bytes ? text.bytes : "", text.length,
+                        SQLITE_STATIC, SQLITE_UTF8);
+}
+
+void db_bind_blob(struct db_statement *statement, int index, struct text bytes)
+{
+    sqlite3_bind_blob64(statement->handle, index, bytes.bytes ? bytes.bytes : "", bytes.length,
+                        SQLITE_STATIC);
+}
+
+void db_bind_null(struct db_statement *statement, int index)
+{
+    sqlite3_bind_null(statement->handle, index);
+}
+
+enum db_result db_step(struct db_statement *statement)
+{
+    int code = sqlite3_step(statement->handle);
+    if (code == SQLITE_ROW)
+        return DB_ROW;
+    if (code == SQLITE_DONE)
+        return DB_DONE;
+    return judge(statement->db, code, sqlite3_sql(statement->handle));
+}
+
+enum db_result db_run(struct db_statement *statement)
+{
+    enum db_result result = db_step(statement);
+    sqlite3_reset(statement->handle);
+    return result == DB_ROW ? DB_DONE : result;
+}
+
+void db_reset(struct db_statement *statement)
+{
+    sqlite3_reset(statement->handle);
+}
+
+int64_t db_int(struct db_statement *statement, int column)
+{
+    return sqlite3_column_int64(statement->handle, column);
+}
+
+struct text db_text(struct db_statement *statement, int column)
+{
+    const char *bytes = (const char *)sqlite3_column_text(statement->handle, column);
+    return (struct text){bytes, (size_t)sqlite3_column_bytes(statement->handle, column)};
+}
+
+struct text db_blob(struct db_statement *statement, int column)
+{
+    const char *bytes = sqlite3_column_blob(statement->handle, column);
+    return (struct text){bytes, (size_t)sqlite3_column_bytes(statement->handle, column)};
+}
+
+bool db_is_null(struct db_statement *statement, int column)
+{
+    return sqlite3_column_type(statement->handle, column) == SQLITE_NULL;
+}
+
+int db_columns(struct db_statement *statement)
+{
+    return sqlite3_column_count(statement->handle);
+}
+
+int64_t db_int_of(struct db *db, const char *sql, int64_t otherwise)
+{
+    struct db_statement *statement = db_prepare(db, sql);
+    if (!statement)
+        return otherwise;
+    int64_t value = otherwise;
+    if (db_step(statement) == DB_ROW && !db_is_null(statement, 0))
+        value = db_int(statement, 0);
+    db_finalize(statement);
+    return value;
+}
+
+static enum db_result run_kept(struct db *db, struct db_statement **kept, const char *sql)
+{
+    if (!*kept)
+        *kept = db_prepare(db, sql);
+    return *kept ? db_run(*kept) : DB_FAILED;
+}
+
+enum db_result db_begin(struct db *db)
+{
+    return run_kept(db, &db->begin, "BEGIN IMMEDIATE");
+}
+
+enum db_result db_commit(struct db *db)
+{
+    return run_kept(db, &db->commit, "COMMIT");
+}
+
+void db_rollback(struct db *db)
+{
+    if (!sqlite3_get_autocommit(db->handle))
+        sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+}
+
+enum db_result db_begin_read(struct db *db)
+{
+    return run_kept(db, &db->begin_read, "BEGIN");
+}
+
+void db_end_read(struct db *db)
+{
+    if (!sqlite3_get_autocommit(db->handle) && run_kept(db, &db->end_read, "COMMIT") != DB_DONE)
+        db_rollback(db);
+}
+
+int64_t db_changes(struct db *db)
+{
+    return sqlite3_changes64(db->handle);
+}
+
+enum db_result db_checkpoint(struct db *db)
+{
+    int in_log = 0, moved = 0;
+    int code =
+        sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
+    enum db_result result = judge(db, code, "checkpoint");
+    if (result == DB_DONE)
+        db->log_pages = in_log - moved;
+    return result;
+}
+
+int db_log_pages(const struct db *db)
+{
+    return db->log_pages;
+}
+
+enum db_result db_seal(struct db *db)
+{
+    while (db->statements)
+        db_finalize(db->statements);
+    db->begin = db->commit = db->begin_read = db->end_read = NULL;
+    sqlite3_busy_timeout(db->handle, 0);
+    return judge(db, sqlite3_exec(db->handle, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL),
+                 "seal");
+}
+
+int db_check(struct db *db, struct failure *failure)
+{
+    struct db_statement *statement = db_prepare(db, "PRAGMA integrity_check(1)");
+    if (!statement)
+        return failure_set(failure, "DAMAGED", "%s: %s", db->path, sqlite3_errmsg(db->handle));
+    int result = 0;
+    if (db_step(statement) != DB_ROW)
+        result = failure_set(failure, "DAMAGED", "%s: %s", db->path, sqlite3_errmsg(db->handle));
+    else if (!text_is(db_text(statement, 0), "ok"))
+        result = failure_set(failure, "DAMAGED", "%s: %s", db->path, db_text(statement, 0).bytes);
+    db_finalize(statement);
+    return result;
+}
+
+static sqlite3_file *file_of(struct db *db)
+{
+    sqlite3_file *file = NULL;
+    if (sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK)
+        return NULL;
+    return file && file->pMethods ? file : NULL;
+}
+
+int64_t db_file_bytes(struct db *db)
+{
+    sqlite3_file *file = file_of(db);
+    sqlite3_int64 size = 0;
+    if (!file || file->pMethods->xFileSize(file, &size) != SQLITE_OK)
+        return -1;
+    return size;
+}
+
+int64_t db_read_file(struct db *db, int64_t at, void *bytes, int64_t length)
+{
+    sqlite3_file *file = file_of(db);
+    int64_t size = db_file_bytes(db);
+    if (!file || size < 0)
+        return -1;
+    if (at >= size)
+        return 0;
+    if (length > size - at)
+        length = size - at;
+    return file->pMethods->xRead(file, bytes, (int)length, at) == SQLITE_OK ? length : -1;
+}
+
+const char *db_path(const struct db *db)
+{
+    return db->path;
+}
+
+const char *db_library_version(void)
+{
+    return sqlite3_libversion();
+}
+
+void db_limit_memory(void)
+{
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
