@@ -106,10 +106,11 @@ int db_open(struct db **out, const char *path, const struct db_options *options,
             struct failure *failure)
 {
     const char *name = options->mode == DB_TEMPORARY ? "" : path;
-    struct db *db = calloc(1, sizeof *db + strlen(name) + 1);
+    size_t name_bytes = strlen(name) + 1;
+    struct db *db = calloc(1, sizeof *db + name_bytes);
     if (!db)
         return failure_set(failure, "NO_MEMORY", "%s: no memory", name);
-    strcpy(db->path, name);
+    memcpy(db->path, name, name_bytes);
     db->mode = options->mode;
     int flags = SQLITE_OPEN_NOMUTEX |
                 (options->mode == DB_READ ? SQLITE_OPEN_READONLY
