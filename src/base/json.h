@@ -1,12 +1,13 @@
 /* json: a strict RFC 8259 reader that keeps every number and string as the bytes that came.
  *
- * Why our own: a quantity such as 0.575 must never pass through a double, and the reader sits on the
- * path of every sale. One pass over the text makes a flat array of nodes ("tape") that points into
- * the text; nothing is copied. The text must outlive the tape.
+ * Why our own: a quantity such as 0.575 must never pass through a double, and the reader sits on
+ * the path of every sale. One pass over the text makes a flat array of nodes ("tape") that points
+ * into the text; nothing is copied. The text must outlive the tape.
  *
- * Refused, each with its byte position: anything that is not RFC 8259, invalid UTF-8, unpaired
- * surrogates, U+0000 (raw or \u0000), a key twice in one object (compared after unescaping), and
- * nesting deeper than JSON_DEPTH_LIMIT. Memory: 20 bytes a node, at most one node per 2 bytes of text. */
+ * Refused, each with its byte position (counted from 0): anything that is not RFC 8259, invalid
+ * UTF-8, unpaired surrogates, U+0000 (raw or \u0000), a key twice in one object (compared after
+ * unescaping), and nesting deeper than JSON_DEPTH_LIMIT. Memory: 20 bytes a node, at most one node
+ * per 2 bytes of text. */
 #ifndef TILLQ_BASE_JSON_H
 #define TILLQ_BASE_JSON_H
 
@@ -20,16 +21,26 @@
 #define JSON_DEPTH_LIMIT 32
 #define JSON_TEXT_LIMIT_BYTES (64u << 20)
 
-enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_type {
+    JSON_NULL,
+    JSON_FALSE,
+    JSON_TRUE,
+    JSON_NUMBER,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT
+};
 
-/* Nodes lie in the order of the text. An object's children alternate: key (a JSON_STRING), value. */
+/* Nodes lie in the order of the text. An object's children alternate: key (a JSON_STRING), value.
+ */
 struct json_node {
-    uint32_t start;  /* where its text begins; a string's begins after the quote */
-    uint32_t length; /* of its text; a string's without the quotes; a container's with its brackets */
-    uint32_t next;   /* index of the first node after this one and all it contains */
-    uint32_t count;  /* members of an object, elements of an array */
-    uint8_t type;    /* enum json_type */
-    bool escaped;    /* string: contains a backslash */
+    uint32_t start; /* where its text begins; a string's begins after the quote */
+    uint32_t
+        length;    /* of its text; a string's without the quotes; a container's with its brackets */
+    uint32_t next; /* index of the first node after this one and all it contains */
+    uint32_t count; /* members of an object, elements of an array */
+    uint8_t type;   /* enum json_type */
+    bool escaped;   /* string: contains a backslash */
 };
 
 struct json {
@@ -52,8 +63,8 @@ void json_shrink(struct json *json, uint32_t keep_nodes);
 enum json_type json_type(const struct json *json, uint32_t node); /* JSON_NULL for JSON_ABSENT */
 /* The value of member `name` (compared after unescaping) or JSON_ABSENT. */
 uint32_t json_member(const struct json *json, uint32_t object, const char *name);
-/* for (i = json_first(j, n); i != json_end(j, n); i = json_next(j, i)): the elements of an array, or
- * keys and values in turn of an object. */
+/* for (i = json_first(j, n); i != json_end(j, n); i = json_next(j, i)): the elements of an array,
+ * or keys and values in turn of an object. */
 uint32_t json_first(const struct json *json, uint32_t container);
 uint32_t json_end(const struct json *json, uint32_t container);
 uint32_t json_next(const struct json *json, uint32_t node);
