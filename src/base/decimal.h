@@ -20,7 +20,7 @@ enum decimal_result {
     DECIMAL_OK,
     DECIMAL_NOT_A_NUMBER,
     DECIMAL_TOO_PRECISE, /* more decimals than `decimals` */
-    DECIMAL_TOO_LARGE,   /* does not fit 64 bits */
+    DECIMAL_TOO_LARGE, /* beyond plus or minus INT64_MAX, so that negating a value is always safe */
 };
 
 enum decimal_result decimal_parse(struct text text, int decimals, int64_t *value)
@@ -28,7 +28,8 @@ enum decimal_result decimal_parse(struct text text, int decimals, int64_t *value
 /* In words, for a message: "is not a decimal number", … */
 const char *decimal_reason(enum decimal_result result);
 
-/* Shortest form: "2", "0.575", "-3". At most 24 bytes with the NUL. Returns the length. */
+/* Shortest form of any value: "2", "0.575", "-3"; `decimals` from 0 to 18. At most 24 bytes with
+ * the NUL. Returns the length. */
 #define DECIMAL_STRING_BYTES 24
 size_t decimal_format(int64_t value, int decimals, char out[DECIMAL_STRING_BYTES]);
 /* As a JSON string with its quotes. */

@@ -34,13 +34,12 @@ enum json_type {
 /* Nodes lie in the order of the text. An object's children alternate: key (a JSON_STRING), value.
  */
 struct json_node {
-    uint32_t start; /* where its text begins; a string's begins after the quote */
-    uint32_t
-        length;    /* of its text; a string's without the quotes; a container's with its brackets */
-    uint32_t next; /* index of the first node after this one and all it contains */
-    uint32_t count; /* members of an object, elements of an array */
-    uint8_t type;   /* enum json_type */
-    bool escaped;   /* string: contains a backslash */
+    uint32_t start;  /* where its text begins; a string's begins after the quote */
+    uint32_t length; /* of its text: a string's without quotes, a container's with brackets */
+    uint32_t next;   /* index of the first node after this one and all it contains */
+    uint32_t count;  /* members of an object, elements of an array */
+    uint8_t type;    /* enum json_type */
+    bool escaped;    /* string: contains a backslash */
 };
 
 struct json {
