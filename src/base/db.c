@@ -19,7 +19,8 @@ struct db {
     struct db_statement *statements;
     struct db_statement *begin, *commit, *begin_read, *end_read;
     enum db_mode mode;
-    int log_pages;
+    int log_pages;       /* in the log, at the last commit */
+    int log_pages_moved; /* of them, by the last checkpoint */
     char path[];
 };
 
@@ -63,7 +64,10 @@ static int note_log_pages(void *context, sqlite3 *handle, const char *name, int 
 {
     (void)handle;
     (void)name;
-    ((struct db *)context)->log_pages = pages;
+    struct db *db = context;
+    if (pages < db->log_pages) /* the log began anew: all that was in it had been moved */
+        db->log_pages_moved = 0;
+    db->log_pages = pages;
     return SQLITE_OK;
 }
 
@@ -302,14 +306,16 @@ enum db_result db_checkpoint(struct db *db)
     int code =
         sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
     enum db_result result = judge(db, code, "checkpoint");
-    if (result == DB_DONE)
-        db->log_pages = in_log - moved;
+    if (result == DB_DONE) {
+        db->log_pages = in_log;
+        db->log_pages_moved = moved;
+    }
     return result;
 }
 
 int db_log_pages(const struct db *db)
 {
-    return db->log_pages;
+    return db->log_pages - db->log_pages_moved;
 }
 
 enum db_result db_seal(struct db *db)
@@ -318,8 +324,15 @@ enum db_result db_seal(struct db *db)
         db_finalize(db->statements);
     db->begin = db->commit = db->begin_read = db->end_read = NULL;
     sqlite3_busy_timeout(db->handle, 0);
-    return judge(db, sqlite3_exec(db->handle, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL),
-                 "seal");
+    enum db_result result = db_execute(db, "PRAGMA journal_mode=DELETE");
+    if (result != DB_DONE)
+        return result;
+    struct db_statement *mode = db_prepare(db, "PRAGMA journal_mode");
+    if (!mode)
+        return DB_FAILED;
+    bool sealed = db_step(mode) == DB_ROW && text_is(db_text(mode, 0), "delete");
+    db_finalize(mode);
+    return sealed ? DB_DONE : DB_BUSY;
 }
 
 int db_check(struct db *db, struct failure *failure)

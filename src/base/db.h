@@ -89,7 +89,7 @@ int64_t db_changes(struct db *db); /* rows changed by the last statement */
 
 /* Owner only. Moves what it can from the log into the file; never waits for readers. */
 enum db_result db_checkpoint(struct db *db) __attribute__((warn_unused_result));
-/* Pages in the log that the last commit saw; what a checkpoint would have to move. */
+/* Pages in the log that no checkpoint has moved yet, as the last commit saw it. */
 int db_log_pages(const struct db *db);
 /* Owner only: ends the write-ahead log for good, leaving one file. DB_BUSY while anybody else has
  * the file open. */

@@ -1,0 +1,347 @@
+#include "journal/read.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "journal/segment.h"
+
+struct open_segment {
+    struct db *db;
+    int64_t number;
+};
+
+struct journal_reader {
+    struct open_segment active; /* the newest: bounds, groups, producers */
+    struct open_segment scan;   /* where batches are read */
+    /* the scan's statement and what it is for */
+    struct db_statement *find;
+    char find_topic[TOPIC_NAME_BYTES + 1];
+    int find_partition;
+    int64_t find_start; /* the segment's first offset of that partition; -1: not in it */
+    char directory[];
+};
+
+int journal_reader_open(struct journal_reader **out, const char *directory, struct failure *failure)
+{
+    int64_t lowest, highest;
+    if (segment_range(directory, &lowest, &highest, failure) != 0)
+        return -1;
+    if (highest < 0)
+        return failure_set(failure, "FAILED", "%s: there is no journal in it", directory);
+    size_t length = strlen(directory) + 1;
+    struct journal_reader *reader = calloc(1, sizeof *reader + length);
+    if (!reader)
+        return failure_set(failure, "NO_MEMORY", "no memory to read the journal");
+    memcpy(reader->directory, directory, length);
+    *out = reader;
+    return 0;
+}
+
+static void close_segment(struct open_segment *segment)
+{
+    db_close(segment->db);
+    segment->db = NULL;
+}
+
+static void close_scan(struct journal_reader *reader)
+{
+    close_segment(&reader->scan);
+    reader->find = NULL;
+}
+
+void journal_reader_release(struct journal_reader *reader)
+{
+    close_segment(&reader->active);
+    close_scan(reader);
+}
+
+void journal_reader_close(struct journal_reader *reader)
+{
+    if (!reader)
+        return;
+    journal_reader_release(reader);
+    free(reader);
+}
+
+void journal_reader_rest(struct journal_reader *reader)
+{
+    if (reader->find)
+        db_reset(reader->find);
+}
+
+/* Makes `segment` be segment `number`. 1, 0 where it is not there (yet), -1. */
+static int open_number(struct journal_reader *reader, struct open_segment *segment, int64_t number,
+                       struct failure *failure)
+{
+    if (segment->db && segment->number == number)
+        return 1;
+    struct db *db;
+    int found = segment_open(&db, reader->directory, number, 0, failure);
+    if (found != 1)
+        return found;
+    close_segment(segment);
+    *segment = (struct open_segment){db, number};
+    return 1;
+}
+
+/* The newest whole segment. 0 or -1. */
+static int open_active(struct journal_reader *reader, struct failure *failure)
+{
+    struct open_segment *active = &reader->active;
+    if (active->db && !segment_exists(reader->directory, active->number + 1))
+        return 0;
+    int64_t lowest, highest;
+    if (segment_range(reader->directory, &lowest, &highest, failure) != 0)
+        return -1;
+    for (int64_t number = highest; number >= lowest && number >= 0; number--) {
+        int found = open_number(reader, active, number, failure);
+        if (found != 0)
+            return found < 0 ? -1 : 0;
+    }
+    return failure_set(failure, "FAILED", "%s: no readable segment", reader->directory);
+}
+
+/* First offset of (topic, partition) in a segment; -1 not in it. */
+static int64_t start_in(struct db *db, struct text topic, int partition)
+{
+    struct db_statement *statement =
+        db_prepare(db, "SELECT start FROM tillq_partition WHERE topic=? AND partition=?");
+    if (!statement)
+        return -1;
+    db_bind_text(statement, 1, topic);
+    db_bind_int(statement, 2, partition);
+    int64_t start = db_step(statement) == DB_ROW ? db_int(statement, 0) : -1;
+    db_finalize(statement);
+    return start;
+}
+
+static bool scan_is_for(const struct journal_reader *reader, struct text topic, int partition)
+{
+    return reader->find && reader->find_partition == partition &&
+           text_is(topic, reader->find_topic);
+}
+
+/* Points the scan's statement at (topic, partition) of the segment it has open. */
+static int aim(struct journal_reader *reader, struct text topic, int partition,
+               struct failure *failure)
+{
+    db_finalize(reader->find);
+    reader->find = NULL;
+    reader->find_start = start_in(reader->scan.db, topic, partition);
+    snprintf(reader->find_topic, sizeof reader->find_topic, "%.*s", (int)topic.length, topic.bytes);
+    reader->find_partition = partition;
+    if (reader->find_start < 0)
+        return 0;
+    char sql[384];
+    snprintf(
+        sql, sizeof sql,
+        "SELECT base_offset, count, format, time_ms, lengths, meta, records, hash FROM \"%s-%d\""
+        " WHERE base_offset <= ? ORDER BY base_offset DESC LIMIT 1",
+        reader->find_topic, partition);
+    reader->find = db_prepare(reader->scan.db, sql);
+    return reader->find ? 0
+                        : failure_set(failure, "FAILED", "%s: no table of %s-%d",
+                                      db_path(reader->scan.db), reader->find_topic, partition);
+}
+
+/* Opens the newest segment that begins at or below `offset`. 1, 0 no such partition, -1. */
+static int seek(struct journal_reader *reader, struct text topic, int partition, int64_t offset,
+                struct failure *failure)
+{
+    if (scan_is_for(reader, topic, partition) && reader->find_start >= 0 &&
+        reader->find_start <= offset)
+        return 1;
+    int64_t lowest, highest;
+    if (segment_range(reader->directory, &lowest, &highest, failure) != 0)
+        return -1;
+    for (int64_t number = highest; number >= lowest && number >= 0; number--) {
+        db_finalize(reader->find);
+        reader->find = NULL;
+        int found = open_number(reader, &reader->scan, number, failure);
+        if (found < 0 || (found == 1 && aim(reader, topic, partition, failure) != 0))
+            return -1;
+        if (found == 0)
+            continue;
+        if (reader->find_start < 0)
+            return 0; /* topics are carried on, so an older segment does not have it either */
+        if (reader->find_start <= offset)
+            return 1;
+    }
+    return failure_set(failure, "OFFSET_OUT_OF_RANGE", "offset %lld of %.*s-%d is gone",
+                       (long long)offset, (int)topic.length, topic.bytes, partition);
+}
+
+/* 1 found, 0 this segment ends before `offset`, -1. */
+static int find_here(struct journal_reader *reader, int64_t offset, struct batch *batch,
+                     struct failure *failure)
+{
+    struct db_statement *find = reader->find;
+    db_reset(find);
+    db_bind_int(find, 1, offset);
+    enum db_result result = db_step(find);
+    if (result == DB_ROW) {
+        *batch = (struct batch){
+            .base_offset = db_int(find, 0),
+            .count = db_int(find, 1),
+            .format = db_int(find, 2),
+            .time_ms = db_int(find, 3),
+            .lengths = db_blob(find, 4),
+            .meta = db_text(find, 5),
+            .records = db_text(find, 6),
+            .hash = db_blob(find, 7),
+        };
+        if (offset < batch->base_offset + batch->count)
+            return 1;
+    }
+    db_reset(find);
+    if (result == DB_ROW || result == DB_DONE)
+        return 0;
+    return failure_set(failure, "FAILED", "%s: cannot be read", db_path(reader->scan.db));
+}
+
+int journal_reader_find(struct journal_reader *reader, struct text topic, int partition,
+                        int64_t offset, struct batch *batch, struct failure *failure)
+{
+    journal_reader_rest(reader);
+    int found = seek(reader, topic, partition, offset, failure);
+    if (found != 1)
+        return found;
+    for (;;) {
+        found = find_here(reader, offset, batch, failure);
+        if (found != 0)
+            return found;
+        int64_t next = reader->scan.number + 1;
+        if (!segment_exists(reader->directory, next))
+            return 0;
+        /* The next segment is there, so this one is complete: but it may have grown between our
+         * look and the roll. Look once more, then move on. */
+        found = find_here(reader, offset, batch, failure);
+        if (found != 0)
+            return found;
+        struct open_segment newer = {0};
+        found = open_number(reader, &newer, next, failure);
+        if (found != 1)
+            return found;
+        close_scan(reader);
+        reader->scan = newer;
+        if (aim(reader, topic, partition, failure) != 0)
+            return -1;
+        if (reader->find_start < 0 || reader->find_start > offset)
+            return failure_set(failure, "DAMAGED", "%s: offset %lld of %.*s-%d is missing",
+                               db_path(newer.db), (long long)offset, (int)topic.length, topic.bytes,
+                               partition);
+    }
+}
+
+static int64_t end_in(struct db *db, struct text topic, int partition, int64_t start)
+{
+    char sql[256];
+    snprintf(sql, sizeof sql,
+             "SELECT base_offset + count FROM \"%.*s-%d\" ORDER BY base_offset DESC LIMIT 1",
+             (int)topic.length, topic.bytes, partition);
+    return db_int_of(db, sql, start);
+}
+
+int journal_reader_bounds(struct journal_reader *reader, struct text topic, int partition,
+                          int64_t *start, int64_t *end, struct failure *failure)
+{
+    if (open_active(reader, failure) != 0)
+        return -1;
+    struct db_statement *statement =
+        db_prepare(reader->active.db,
+                   "SELECT log_start, start FROM tillq_partition WHERE topic=? AND partition=?");
+    if (!statement)
+        return failure_set(failure, "FAILED", "%s: cannot be read", db_path(reader->active.db));
+    db_bind_text(statement, 1, topic);
+    db_bind_int(statement, 2, partition);
+    int found = db_step(statement) == DB_ROW;
+    if (found) {
+        *start = db_int(statement, 0);
+        *end = end_in(reader->active.db, topic, partition, db_int(statement, 1));
+    }
+    db_finalize(statement);
+    return found;
+}
+
+int journal_reader_partitions(struct journal_reader *reader,
+                              void (*each)(struct text topic, int partition, int64_t start,
+                                           int64_t end, void *context),
+                              void *context, struct failure *failure)
+{
+    if (open_active(reader, failure) != 0)
+        return -1;
+    struct db_statement *statement = db_prepare(
+        reader->active.db,
+        "SELECT topic, partition, log_start, start FROM tillq_partition ORDER BY topic, partition");
+    if (!statement)
+        return failure_set(failure, "FAILED", "%s: cannot be read", db_path(reader->active.db));
+    while (db_step(statement) == DB_ROW) {
+        struct text topic = db_text(statement, 0);
+        int partition = (int)db_int(statement, 1);
+        each(topic, partition, db_int(statement, 2),
+             end_in(reader->active.db, topic, partition, db_int(statement, 3)), context);
+    }
+    db_finalize(statement);
+    return 0;
+}
+
+/* One number out of the active segment, -1 where there is no row. */
+static int look_up(struct journal_reader *reader, const char *sql, struct text first,
+                   struct text second, int third, int64_t *value, struct failure *failure)
+{
+    if (open_active(reader, failure) != 0)
+        return -1;
+    struct db_statement *statement = db_prepare(reader->active.db, sql);
+    if (!statement)
+        return failure_set(failure, "FAILED", "%s: cannot be read", db_path(reader->active.db));
+    db_bind_text(statement, 1, first);
+    if (second.bytes) {
+        db_bind_text(statement, 2, second);
+        db_bind_int(statement, 3, third);
+    }
+    *value = db_step(statement) == DB_ROW ? db_int(statement, 0) : -1;
+    db_finalize(statement);
+    return 0;
+}
+
+int journal_reader_last_seq(struct journal_reader *reader, struct text producer, int64_t *last_seq,
+                            struct failure *failure)
+{
+    return look_up(reader, "SELECT last_seq FROM tillq_producer WHERE name=?", producer,
+                   (struct text){0}, 0, last_seq, failure);
+}
+
+int journal_reader_committed(struct journal_reader *reader, struct text group, struct text topic,
+                             int partition, int64_t *offset, struct failure *failure)
+{
+    return look_up(reader,
+                   "SELECT \"offset\" FROM tillq_group WHERE name=? AND topic=? AND partition=?",
+                   group, topic, partition, offset, failure);
+}
+
+static int64_t bytes_of(const char *path, const char *suffix)
+{
+    char name[PATH_MAX + 8];
+    snprintf(name, sizeof name, "%s%s", path, suffix);
+    struct stat status;
+    return stat(name, &status) == 0 ? (int64_t)status.st_size : 0;
+}
+
+int journal_reader_size(struct journal_reader *reader, int64_t *segments, int64_t *bytes,
+                        struct failure *failure)
+{
+    int64_t lowest, highest;
+    *segments = *bytes = 0;
+    if (segment_range(reader->directory, &lowest, &highest, failure) != 0)
+        return -1;
+    for (int64_t number = lowest; number >= 0 && number <= highest; number++) {
+        char path[PATH_MAX];
+        segment_path(path, reader->directory, number);
+        if (!segment_exists(reader->directory, number))
+            continue;
+        *segments += 1;
+        *bytes += bytes_of(path, "") + bytes_of(path, "-wal");
+    }
+    return 0;
+}

@@ -1,0 +1,84 @@
+#include "journal/segment.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "journal/schema.h"
+
+#define DIGITS 10
+
+void segment_path(char path[PATH_MAX], const char *directory, int64_t number)
+{
+    snprintf(path, PATH_MAX, "%s/" JOURNAL_FOLDER "/%0*lld.db", directory, DIGITS,
+             (long long)number);
+}
+
+/* The number in "0000000042.db", or -1: logs, indexes and strangers' files are not segments. */
+static int64_t number_of(const char *name)
+{
+    char *end;
+    if (strlen(name) != DIGITS + 3 || strspn(name, "0123456789") != DIGITS)
+        return -1;
+    long long number = strtoll(name, &end, 10);
+    return strcmp(end, ".db") == 0 ? number : -1;
+}
+
+int segment_range(const char *directory, int64_t *lowest, int64_t *highest, struct failure *failure)
+{
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%s/" JOURNAL_FOLDER, directory);
+    *lowest = *highest = -1;
+    DIR *entries = opendir(folder);
+    if (!entries)
+        return failure_set(failure, "FAILED", "%s: %s", folder, strerror(errno));
+    for (struct dirent *entry; (entry = readdir(entries));) {
+        int64_t number = number_of(entry->d_name);
+        if (number < 0)
+            continue;
+        if (*lowest < 0 || number < *lowest)
+            *lowest = number;
+        if (number > *highest)
+            *highest = number;
+    }
+    closedir(entries);
+    return 0;
+}
+
+bool segment_exists(const char *directory, int64_t number)
+{
+    char path[PATH_MAX];
+    segment_path(path, directory, number);
+    return access(path, F_OK) == 0;
+}
+
+bool segment_is_whole(struct db *db)
+{
+    return db_int_of(db, "SELECT count(*) FROM sqlite_schema WHERE name='tillq_format'", 0) == 1;
+}
+
+int segment_open(struct db **out, const char *directory, int64_t number, int64_t cache_bytes,
+                 struct failure *failure)
+{
+    if (!segment_exists(directory, number))
+        return 0;
+    char path[PATH_MAX];
+    segment_path(path, directory, number);
+    struct db *db;
+    if (db_open(&db, path, &(struct db_options){.mode = DB_READ, .cache_bytes = cache_bytes},
+                failure) != 0)
+        return -1;
+    int64_t version =
+        segment_is_whole(db) ? db_int_of(db, "SELECT version FROM tillq_format", -1) : 0;
+    if (version == JOURNAL_FORMAT) {
+        *out = db;
+        return 1;
+    }
+    db_close(db);
+    if (version == 0)
+        return 0;
+    return failure_set(failure, "FAILED", "%s: format %lld; this program reads %d", path,
+                       (long long)version, JOURNAL_FORMAT);
+}

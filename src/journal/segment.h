@@ -1,0 +1,29 @@
+/* segment: one SQLite file of the journal, DIRECTORY/journal/SSSSSSSSSS.db, numbered 0, 1, 2, ….
+ *
+ * The one with the highest number is active: it has a writer and a write-ahead log. A segment is
+ * there once its first transaction (schema and the state carried over) is committed; a file without
+ * tables is a roll that did not happen. That commit is the moment of the roll: from then on nothing
+ * is written into the segments before. */
+#ifndef TILLQ_JOURNAL_SEGMENT_H
+#define TILLQ_JOURNAL_SEGMENT_H
+
+#include <limits.h>
+
+#include "base/db.h"
+
+#define JOURNAL_FOLDER "journal"
+
+void segment_path(char path[PATH_MAX], const char *directory, int64_t number);
+/* Lowest and highest number of the files in the journal's folder; both -1 where there is none.
+ * 0, or -1 (folder not readable). */
+int segment_range(const char *directory, int64_t *lowest, int64_t *highest, struct failure *failure)
+    __attribute__((warn_unused_result));
+/* True where the file exists, whole or not. */
+bool segment_exists(const char *directory, int64_t number);
+/* True where its first transaction is there. */
+bool segment_is_whole(struct db *db);
+/* Opens to read. 1, 0 where there is no such (whole) segment, -1 on error. */
+int segment_open(struct db **out, const char *directory, int64_t number, int64_t cache_bytes,
+                 struct failure *failure) __attribute__((warn_unused_result));
+
+#endif
