@@ -1,0 +1,287 @@
+#include "tillq/client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "client/address.h"
+
+#define READ_BYTES 65536u
+
+/* Bytes received lie in input[start..end); input[start..scanned) is known to have no LF. */
+struct tillq_client {
+    int socket; /* -1 = of no more use */
+    char *input;
+    size_t start;
+    size_t scanned;
+    size_t end;
+    size_t capacity;
+    char message[200];
+};
+
+static enum tillq_client_result failed(struct tillq_client *client, enum tillq_client_result result,
+                                       const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static enum tillq_client_result failed(struct tillq_client *client, enum tillq_client_result result,
+                                       const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(client->message, sizeof client->message, format, arguments);
+    va_end(arguments);
+    return result;
+}
+
+/* A failure after which nothing more can be said about what the daemon has or owes. */
+static enum tillq_client_result broken(struct tillq_client *client, enum tillq_client_result result,
+                                       const char *why)
+{
+    close(client->socket);
+    client->socket = -1;
+    return failed(client, result, "%s", why);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* A moment; INT64_MAX = never. */
+static int64_t deadline_of(int timeout_ms)
+{
+    return timeout_ms < 0 ? INT64_MAX : now_ms() + timeout_ms;
+}
+
+/* Waits for `events`. The events that came, 0 when the time is over, -1 with errno. */
+static int wait_for(int socket, short events, int64_t deadline)
+{
+    for (;;) {
+        int timeout = -1;
+        if (deadline != INT64_MAX) {
+            int64_t left = deadline - now_ms();
+            timeout = left < 0 ? 0 : (int)left;
+        }
+        struct pollfd poll_one = {.fd = socket, .events = events};
+        int count = poll(&poll_one, 1, timeout);
+        if (count > 0)
+            return poll_one.revents;
+        if (count == 0 || errno != EINTR)
+            return count;
+    }
+}
+
+static enum tillq_client_result connect_one(struct tillq_client *client, const char *text,
+                                            const struct address *address, int64_t deadline)
+{
+    int fd = address_start(address);
+    int error = fd < 0 ? -fd : 0;
+    if (fd >= 0) {
+        int events = wait_for(fd, POLLOUT, deadline);
+        error = events < 0 ? errno : events == 0 ? ETIMEDOUT : address_outcome(fd);
+        if (error == 0) {
+            client->socket = fd;
+            return TILLQ_CLIENT_OK;
+        }
+        close(fd);
+    }
+    return failed(client, error == ETIMEDOUT ? TILLQ_CLIENT_TIMEOUT : TILLQ_CLIENT_UNREACHABLE,
+                  "%.100s: %s", text, strerror(error));
+}
+
+enum tillq_client_result tillq_client_open(struct tillq_client **out, const char *address,
+                                           int timeout_ms)
+{
+    struct tillq_client *client = calloc(1, sizeof *client);
+    *out = client;
+    if (!client)
+        return TILLQ_CLIENT_NO_MEMORY;
+    client->socket = -1;
+    struct address list[ADDRESS_MAX];
+    int count = address_resolve(address, list, client->message, sizeof client->message);
+    if (count < 0)
+        return TILLQ_CLIENT_BAD_ADDRESS;
+    int64_t deadline = deadline_of(timeout_ms);
+    enum tillq_client_result result = TILLQ_CLIENT_UNREACHABLE;
+    for (int i = 0; i < count && client->socket < 0; i++)
+        result = connect_one(client, address, &list[i], deadline);
+    if (result == TILLQ_CLIENT_OK)
+        client->message[0] = '\0';
+    return result;
+}
+
+static bool make_room(struct tillq_client *client)
+{
+    if (client->start > 0) {
+        memmove(client->input, client->input + client->start, client->end - client->start);
+        client->end -= client->start;
+        client->scanned -= client->start;
+        client->start = 0;
+    }
+    if (client->capacity - client->end >= READ_BYTES)
+        return true;
+    size_t capacity = client->capacity * 2 + READ_BYTES;
+    char *input = realloc(client->input, capacity);
+    if (!input)
+        return false;
+    client->input = input;
+    client->capacity = capacity;
+    return true;
+}
+
+/* Takes in what has come. Only after poll said so: never waits. */
+static enum tillq_client_result take_in(struct tillq_client *client)
+{
+    if (!make_room(client))
+        return broken(client, TILLQ_CLIENT_NO_MEMORY, "no memory for a reply");
+    ssize_t got = read(client->socket, client->input + client->end, client->capacity - client->end);
+    if (got > 0)
+        client->end += (size_t)got;
+    else if (got == 0)
+        return broken(client, TILLQ_CLIENT_CLOSED, "the daemon closed the connection");
+    else if (errno == ECONNRESET || errno == EPIPE)
+        return broken(client, TILLQ_CLIENT_CLOSED, strerror(errno));
+    else if (errno != EAGAIN && errno != EINTR)
+        return broken(client, TILLQ_CLIENT_FAILED, strerror(errno));
+    return TILLQ_CLIENT_OK;
+}
+
+/* The daemon says why before it closes; that line must not be lost with the connection. */
+static void take_in_last_words(struct tillq_client *client)
+{
+    ssize_t got = 1;
+    while (got > 0 && make_room(client)) {
+        got = read(client->socket, client->input + client->end, client->capacity - client->end);
+        if (got > 0)
+            client->end += (size_t)got;
+    }
+}
+
+/* 0 bytes where the socket takes no more just now. */
+static enum tillq_client_result push(struct tillq_client *client, const char *line, size_t length,
+                                     size_t *sent)
+{
+    struct iovec parts[2] = {{.iov_base = (void *)(uintptr_t)(line + *sent)},
+                             {.iov_base = (void *)(uintptr_t) "\n", .iov_len = 1}};
+    parts[0].iov_len = length - *sent;
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    ssize_t took = sendmsg(client->socket, &message, MSG_NOSIGNAL);
+    if (took >= 0) {
+        *sent += (size_t)took;
+        return TILLQ_CLIENT_OK;
+    }
+    if (errno == EAGAIN || errno == EINTR)
+        return TILLQ_CLIENT_OK;
+    int error = errno;
+    bool gone = error == EPIPE || error == ECONNRESET;
+    take_in_last_words(client);
+    return broken(client, gone ? TILLQ_CLIENT_CLOSED : TILLQ_CLIENT_FAILED, strerror(error));
+}
+
+enum tillq_client_result tillq_client_send(struct tillq_client *client, const char *line,
+                                           size_t length, int timeout_ms)
+{
+    client->message[0] = '\0';
+    if (client->socket < 0)
+        return failed(client, TILLQ_CLIENT_CLOSED, "the connection is closed");
+    if (memchr(line, '\n', length))
+        return failed(client, TILLQ_CLIENT_BAD_LINE, "a line to send contains a line feed");
+    int64_t deadline = deadline_of(timeout_ms);
+    size_t sent = 0;
+    enum tillq_client_result result = push(client, line, length, &sent);
+    while (result == TILLQ_CLIENT_OK && sent <= length) {
+        int events = wait_for(client->socket, POLLIN | POLLOUT, deadline);
+        if (events < 0)
+            return broken(client, TILLQ_CLIENT_FAILED, strerror(errno));
+        if (events == 0)
+            return broken(client, TILLQ_CLIENT_TIMEOUT, "the daemon took no more in time");
+        if (events & POLLIN)
+            result = take_in(client);
+        if (result == TILLQ_CLIENT_OK && (events & (POLLOUT | POLLERR | POLLHUP)))
+            result = push(client, line, length, &sent);
+    }
+    return result;
+}
+
+/* A whole line out of the input, or false. */
+static bool next_line(struct tillq_client *client, const char **line, size_t *length)
+{
+    if (client->scanned == client->end)
+        return false;
+    char *from = client->input + client->scanned;
+    char *feed = memchr(from, '\n', client->end - client->scanned);
+    if (!feed) {
+        client->scanned = client->end;
+        return false;
+    }
+    char *begin = client->input + client->start;
+    char *end = feed > begin && feed[-1] == '\r' ? feed - 1 : feed;
+    *end = '\0';
+    *line = begin;
+    if (length)
+        *length = (size_t)(end - begin);
+    client->start = client->scanned = (size_t)(feed + 1 - client->input);
+    return true;
+}
+
+enum tillq_client_result tillq_client_receive(struct tillq_client *client, const char **line,
+                                              size_t *length, int timeout_ms)
+{
+    client->message[0] = '\0';
+    int64_t deadline = deadline_of(timeout_ms);
+    while (!next_line(client, line, length)) {
+        if (client->socket < 0)
+            return failed(client, TILLQ_CLIENT_CLOSED, "the connection is closed");
+        if (client->end - client->start > TILLQ_CLIENT_REPLY_MAX_BYTES)
+            return broken(client, TILLQ_CLIENT_FAILED, "a reply is too long");
+        int events = wait_for(client->socket, POLLIN, deadline);
+        if (events < 0)
+            return broken(client, TILLQ_CLIENT_FAILED, strerror(errno));
+        if (events == 0)
+            return failed(client, TILLQ_CLIENT_TIMEOUT, "no reply in time");
+        enum tillq_client_result result = take_in(client);
+        if (result != TILLQ_CLIENT_OK)
+            return result;
+    }
+    return TILLQ_CLIENT_OK;
+}
+
+enum tillq_client_result tillq_client_ask(struct tillq_client *client, const char *line,
+                                          const char **reply, int timeout_ms)
+{
+    int64_t deadline = deadline_of(timeout_ms);
+    enum tillq_client_result result = tillq_client_send(client, line, strlen(line), timeout_ms);
+    if (result != TILLQ_CLIENT_OK)
+        return result;
+    int left = timeout_ms;
+    if (timeout_ms >= 0) {
+        int64_t remaining = deadline - now_ms();
+        left = remaining < 0 ? 0 : (int)remaining;
+    }
+    return tillq_client_receive(client, reply, NULL, left);
+}
+
+const char *tillq_client_message(const struct tillq_client *client)
+{
+    return client ? client->message : "no memory";
+}
+
+void tillq_client_close(struct tillq_client *client)
+{
+    if (!client)
+        return;
+    if (client->socket >= 0)
+        close(client->socket);
+    free(client->input);
+    free(client);
+}
