@@ -70,9 +70,10 @@ uint32_t json_next(const struct json *json, uint32_t node);
 
 /* The text as it came: a string with its quotes, so it can be copied into other JSON. */
 struct text json_raw(const struct json *json, uint32_t node);
-/* A string's content. Where it has no escape it points into the text, else into `scratch`, to which
+/* A string's content. (Not json_string: libjansson exports that name, and the command line links
+ * both.) Where it has no escape it points into the text, else into `scratch`, to which
  * the unescaped bytes are added (they move when scratch grows: take all you need, then look). */
-struct text json_string(const struct json *json, uint32_t node, struct buffer *scratch);
+struct text json_text(const struct json *json, uint32_t node, struct buffer *scratch);
 bool json_string_is(const struct json *json, uint32_t node, const char *string);
 /* An integer without fraction or exponent that fits 64 bits. 0 or -1. */
 int json_int(const struct json *json, uint32_t node, int64_t *value);

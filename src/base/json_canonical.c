@@ -47,7 +47,7 @@ static void write_string(struct writer *writer, uint32_t node)
         return;
     }
     buffer_clear(&writer->scratch);
-    struct text bytes = json_string(writer->json, node, &writer->scratch);
+    struct text bytes = json_text(writer->json, node, &writer->scratch);
     buffer_add_json(writer->out, bytes);
     if (writer->scratch.failed)
         writer->out->failed = true;

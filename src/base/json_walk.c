@@ -47,7 +47,7 @@ struct text json_raw(const struct json *json, uint32_t node)
     return (struct text){text.bytes - 1, text.length + 2};
 }
 
-struct text json_string(const struct json *json, uint32_t node, struct buffer *scratch)
+struct text json_text(const struct json *json, uint32_t node, struct buffer *scratch)
 {
     struct text inside = inside_of(json, node);
     if (!json->nodes[node].escaped)
