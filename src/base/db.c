@@ -39,6 +39,8 @@ static enum db_result classify(const struct db *db, int code)
         return DB_BUSY;
     case SQLITE_FULL:
         return DB_FULL;
+    case SQLITE_NOMEM:
+        return DB_NO_MEMORY;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         return DB_DAMAGED;

@@ -42,8 +42,9 @@ enum db_result {
     DB_CONSTRAINT, /* already there: a result, not an error */
     DB_BUSY,       /* another connection is in the way: try again later */
     DB_FULL,       /* no room on the disk; nothing was changed */
+    DB_NO_MEMORY,  /* nothing was changed */
     DB_DAMAGED,    /* the file is not a sound database */
-    DB_FAILED,     /* the disk, or memory, or a mistake of ours */
+    DB_FAILED,     /* the disk, or a mistake of ours */
 };
 
 /* 0, or -1 with the path and reason. DB_READ needs an existing file. */

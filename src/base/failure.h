@@ -7,6 +7,7 @@
 
 struct failure {
     const char *code;  /* static string from the protocol's list ("BAD_JSON"); NULL = none */
+    char path[64];     /* of the field at fault, "lines[3].qty"; "" = none */
     char message[256]; /* one line, UTF-8, names the field, the file or the line */
 };
 
@@ -14,5 +15,9 @@ struct failure {
  * well. */
 int failure_set(struct failure *failure, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The same for a field: `path` is kept beside the message. */
+int failure_set_field(struct failure *failure, const char *code, const char *path,
+                      const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 #endif

@@ -1,0 +1,56 @@
+/* The inside of a journal, for journal.c (appending) and tend.c (housekeeping) alone. */
+#ifndef TILLQ_JOURNAL_JOURNAL_INTERNAL_H
+#define TILLQ_JOURNAL_JOURNAL_INTERNAL_H
+
+#include "base/db.h"
+#include "base/sha256.h"
+#include "journal/batch.h"
+#include "journal/journal.h"
+#include "journal/producers.h"
+
+struct partition {
+    char topic[TOPIC_NAME_BYTES + 1];
+    int number;
+    int64_t log_start;
+    int64_t end;                          /* the next offset */
+    unsigned char head[SHA256_BYTES];     /* hash of the last batch */
+    struct db_statement *insert;          /* NULL while the partition is new and not committed */
+    struct batch_builder building;        /* staged by the commit now being made */
+    unsigned char new_head[SHA256_BYTES]; /* head, once that commit is through */
+};
+
+/* The segment before the active one that is on its way to be sealed. */
+struct sealing {
+    struct db *db;
+    int64_t number;
+    bool closed; /* its log is gone, the file will not change any more */
+    int64_t at;  /* hashed so far */
+    struct sha256 *hash;
+};
+
+struct journal {
+    struct journal_options options;
+    struct db *db; /* the active segment */
+    int64_t number;
+    struct db_statement *save_producer;
+    struct db_statement *save_group;
+    struct db_statement *count_pages;
+    int64_t page_bytes;
+    struct partition *partitions; /* `stock` first */
+    int partition_count;
+    struct producers *producers;
+    struct sha256 *hash;
+    enum journal_health health;
+    const char *message;
+    int64_t roll_at_bytes; /* pushed back when a roll could not be made */
+    struct sealing sealing;
+    bool all_sealed;
+    char directory[];
+};
+
+/* Prepares what is done on the active segment. 0 or -1. */
+int journal_prepare(struct journal *journal, struct failure *failure);
+/* Begins a new segment: the active one's state carried over. 0, or -1 with the old one in place. */
+int journal_roll(struct journal *journal, struct failure *failure);
+
+#endif

@@ -1,0 +1,319 @@
+/* Housekeeping of the journal, in steps small enough to fit between two commits: rolling the active
+ * segment, moving its log into the file, sealing the segments before it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "journal/journal_internal.h"
+#include "journal/schema.h"
+#include "journal/segment.h"
+
+#define CHECKPOINT_IDLE_PAGES 1000 /* 4 MiB: when nobody is waiting */
+#define CHECKPOINT_BUSY_PAGES 4000 /* 16 MiB: a commit has to wait for it */
+#define HASH_STEP_BYTES (1 << 20)
+
+/* --- rolling --- */
+
+static enum db_result carry_partition(struct db *db, struct db_statement *insert,
+                                      const struct partition *partition)
+{
+    struct buffer sql = {0};
+    journal_partition_schema(&sql, text_of(partition->topic), partition->number);
+    buffer_add_byte(&sql, '\0');
+    enum db_result result = sql.failed ? DB_FAILED : db_execute(db, sql.bytes);
+    buffer_free(&sql);
+    if (result != DB_DONE)
+        return result;
+    db_bind_text(insert, 1, text_of(partition->topic));
+    db_bind_int(insert, 2, partition->number);
+    db_bind_int(insert, 3, partition->log_start);
+    db_bind_int(insert, 4, partition->end);
+    db_bind_blob(insert, 5, (struct text){(const char *)partition->head, SHA256_BYTES});
+    return db_run(insert);
+}
+
+static enum db_result carry_partitions(const struct journal *journal, struct db *db)
+{
+    struct db_statement *insert = db_prepare(db, "INSERT INTO tillq_partition VALUES(?,?,?,?,?)");
+    enum db_result result = insert ? DB_DONE : DB_FAILED;
+    for (int i = 0; i < journal->partition_count && result == DB_DONE; i++)
+        result = carry_partition(db, insert, &journal->partitions[i]);
+    /* The very first segment: the topic the product exists for is there from the start. */
+    struct partition stock = {.topic = STOCK_TOPIC};
+    if (result == DB_DONE && journal->partition_count == 0)
+        result = carry_partition(db, insert, &stock);
+    db_finalize(insert);
+    return result;
+}
+
+static int carry_producer(const struct producer_state *state, void *context)
+{
+    struct db_statement *insert = context;
+    db_bind_text(insert, 1, state->name);
+    db_bind_int(insert, 2, state->last_seq);
+    db_bind_int(insert, 3, state->floor);
+    db_bind_text(insert, 4, state->gaps);
+    return (int)db_run(insert);
+}
+
+static enum db_result carry_producers(const struct journal *journal, struct db *db)
+{
+    if (!journal->producers)
+        return DB_DONE;
+    struct db_statement *insert = db_prepare(db, "INSERT INTO tillq_producer VALUES(?,?,?,?)");
+    if (!insert)
+        return DB_FAILED;
+    int result = producers_save(journal->producers, true, carry_producer, insert);
+    db_finalize(insert);
+    return result < 0 ? DB_FAILED : (enum db_result)result;
+}
+
+/* All rows of a small table, as they are; `kinds` has a letter a column: i integer, t text, b blob.
+ */
+static enum db_result carry_table(struct db *from, struct db *to, const char *select,
+                                  const char *insert, const char *kinds)
+{
+    struct db_statement *row = db_prepare(from, select);
+    struct db_statement *copy = db_prepare(to, insert);
+    enum db_result result = row && copy ? DB_ROW : DB_FAILED;
+    while (result == DB_ROW && (result = db_step(row)) == DB_ROW) {
+        for (int i = 0; kinds[i]; i++) {
+            if (kinds[i] == 'i')
+                db_bind_int(copy, i + 1, db_int(row, i));
+            else if (kinds[i] == 't')
+                db_bind_text(copy, i + 1, db_text(row, i));
+            else
+                db_bind_blob(copy, i + 1, db_blob(row, i));
+        }
+        result = db_run(copy);
+        if (result == DB_DONE)
+            result = DB_ROW;
+    }
+    db_finalize(row);
+    db_finalize(copy);
+    return result;
+}
+
+static enum db_result carry_rest(const struct journal *journal, struct db *db)
+{
+    if (!journal->db)
+        return DB_DONE;
+    enum db_result result = carry_table(journal->db, db, "SELECT * FROM tillq_group",
+                                        "INSERT INTO tillq_group VALUES(?,?,?,?,?)", "ttiii");
+    if (result != DB_DONE)
+        return result;
+    return carry_table(journal->db, db, "SELECT * FROM tillq_segment",
+                       "INSERT INTO tillq_segment VALUES(?,?,?)", "iib");
+}
+
+static enum db_result make_segment(const struct journal *journal, struct db *db, int64_t number)
+{
+    char sql[256];
+    snprintf(sql, sizeof sql,
+             "INSERT INTO tillq_format VALUES(%d,%lld,%lld,'tillq " TILLQ_VERSION "')",
+             JOURNAL_FORMAT, (long long)number, (long long)clock_wall_ms(journal->options.clock));
+    enum db_result result = db_begin(db);
+    if (result == DB_DONE)
+        result = db_execute(db, journal_schema);
+    if (result == DB_DONE)
+        result = db_execute(db, sql);
+    if (result == DB_DONE)
+        result = carry_partitions(journal, db);
+    if (result == DB_DONE)
+        result = carry_producers(journal, db);
+    if (result == DB_DONE)
+        result = carry_rest(journal, db);
+    return result == DB_DONE ? db_commit(db) : result;
+}
+
+/* The active segment's statements go with it; its connection goes on to be sealed. */
+static void retire_active(struct journal *journal)
+{
+    for (int i = 0; i < journal->partition_count; i++) {
+        db_finalize(journal->partitions[i].insert);
+        journal->partitions[i].insert = NULL;
+    }
+    db_finalize(journal->save_producer);
+    db_finalize(journal->save_group);
+    db_finalize(journal->count_pages);
+    if (journal->db && !journal->sealing.db && journal->all_sealed)
+        journal->sealing = (struct sealing){
+            .db = journal->db, .number = journal->number, .hash = journal->sealing.hash};
+    else
+        db_close(journal->db);
+    journal->all_sealed = false;
+    journal->db = NULL;
+}
+
+static int prepare_inserts(struct journal *journal, struct failure *failure)
+{
+    for (int i = 0; i < journal->partition_count; i++) {
+        char sql[256];
+        struct partition *partition = &journal->partitions[i];
+        snprintf(sql, sizeof sql, "INSERT INTO \"%s-%d\" VALUES(?,?,?,?,?,?,?,?)", partition->topic,
+                 partition->number);
+        partition->insert = db_prepare(journal->db, sql);
+        if (!partition->insert)
+            return failure_set(failure, "FAILED", "%s: cannot be prepared", db_path(journal->db));
+    }
+    return journal_prepare(journal, failure);
+}
+
+int journal_roll(struct journal *journal, struct failure *failure)
+{
+    int64_t number = journal->number + 1;
+    char path[PATH_MAX];
+    segment_path(path, journal->directory, number);
+    struct db *db;
+    struct db_options options = {DB_OWNER, DB_SYNC_FULL, journal->options.cache_bytes};
+    if (db_open(&db, path, &options, failure) != 0)
+        return -1;
+    if (make_segment(journal, db, number) != DB_DONE) {
+        db_rollback(db);
+        db_close(db);
+        return failure_set(failure, "FAILED", "%s: the new segment cannot be written", path);
+    }
+    retire_active(journal);
+    journal->db = db;
+    journal->number = number;
+    if (prepare_inserts(journal, failure) != 0) {
+        journal->health = JOURNAL_IS_FAILED;
+        journal->message = "the new segment cannot be used";
+        return -1;
+    }
+    log_info("journal: segment %lld begun", (long long)number);
+    return 0;
+}
+
+static int64_t active_bytes(struct journal *journal)
+{
+    int64_t pages = db_step(journal->count_pages) == DB_ROW ? db_int(journal->count_pages, 0) : 0;
+    db_reset(journal->count_pages);
+    return pages * journal->page_bytes;
+}
+
+static void roll_when_large(struct journal *journal)
+{
+    struct failure failure;
+    if (active_bytes(journal) < journal->roll_at_bytes)
+        return;
+    if (journal_roll(journal, &failure) == 0)
+        return;
+    log_error("journal: %s; the active segment grows on", failure.message);
+    if (journal->health == JOURNAL_OK)
+        journal->roll_at_bytes += journal->options.segment_bytes / 16;
+}
+
+/* --- sealing --- */
+
+static int64_t next_unsealed(struct journal *journal)
+{
+    int64_t lowest, highest;
+    struct failure failure;
+    if (segment_range(journal->directory, &lowest, &highest, &failure) != 0)
+        return -1;
+    for (int64_t number = lowest; number >= 0 && number < journal->number; number++) {
+        char sql[96];
+        snprintf(sql, sizeof sql, "SELECT 1 FROM tillq_segment WHERE number=%lld",
+                 (long long)number);
+        if (segment_exists(journal->directory, number) && db_int_of(journal->db, sql, 0) == 0)
+            return number;
+    }
+    return -1;
+}
+
+/* True where there is a segment to seal. */
+static bool begin_sealing(struct journal *journal)
+{
+    struct sealing *sealing = &journal->sealing;
+    if (!sealing->db) {
+        if (journal->all_sealed)
+            return false;
+        int64_t number = next_unsealed(journal);
+        journal->all_sealed = number < 0;
+        if (number < 0)
+            return false;
+        char path[PATH_MAX];
+        struct failure failure;
+        segment_path(path, journal->directory, number);
+        *sealing = (struct sealing){.number = number, .hash = sealing->hash};
+        if (db_open(&sealing->db, path, &(struct db_options){.mode = DB_OWNER}, &failure) != 0) {
+            log_error("journal: segment %lld is not sealed: %s", (long long)number,
+                      failure.message);
+            journal->all_sealed = true; /* not tried again before the next roll or start */
+            return false;
+        }
+    }
+    if (!sealing->hash)
+        sealing->hash = sha256_new();
+    return sealing->hash != NULL;
+}
+
+static void finish_sealing(struct journal *journal)
+{
+    struct sealing *sealing = &journal->sealing;
+    unsigned char hash[SHA256_BYTES];
+    char hex[SHA256_HEX_BYTES];
+    sha256_finish(sealing->hash, hash);
+    sha256_hex(hash, hex);
+    char sql[256], path[PATH_MAX];
+    snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO tillq_segment VALUES(%lld,%lld,x'%s')",
+             (long long)sealing->number, (long long)sealing->at, hex);
+    if (db_execute(journal->db, sql) == DB_DONE) {
+        segment_path(path, journal->directory, sealing->number);
+        chmod(path, 0440);
+        log_info("journal: segment %lld sealed, %lld bytes, sha256 %s", (long long)sealing->number,
+                 (long long)sealing->at, hex);
+    } else {
+        journal->all_sealed = true; /* the log says why; tried again at the next roll or start */
+    }
+    db_close(sealing->db);
+    *sealing = (struct sealing){.hash = sealing->hash};
+}
+
+/* True where there is more to do now. */
+static bool seal_step(struct journal *journal, bool *retry)
+{
+    static unsigned char bytes[HASH_STEP_BYTES]; /* one journal has one writer */
+    if (!begin_sealing(journal))
+        return false;
+    struct sealing *sealing = &journal->sealing;
+    if (!sealing->closed) {
+        enum db_result result = db_seal(sealing->db);
+        if (result != DB_DONE) {
+            *retry = true;
+            return false;
+        }
+        sealing->closed = true;
+        sha256_start(sealing->hash);
+    }
+    int64_t read = db_read_file(sealing->db, sealing->at, bytes, sizeof bytes);
+    if (read > 0) {
+        sha256_add(sealing->hash, bytes, (size_t)read);
+        sealing->at += read;
+        return true;
+    }
+    if (read < 0) {
+        log_error("journal: segment %lld cannot be read to be sealed", (long long)sealing->number);
+        db_close(sealing->db);
+        *sealing = (struct sealing){.hash = sealing->hash};
+        journal->all_sealed = true;
+        return false;
+    }
+    finish_sealing(journal);
+    return true;
+}
+
+bool journal_tend(struct journal *journal, bool idle, bool *retry)
+{
+    *retry = false;
+    if (journal->health == JOURNAL_IS_FAILED)
+        return false;
+    roll_when_large(journal);
+    int log_pages = db_log_pages(journal->db);
+    if (log_pages >= (idle ? CHECKPOINT_IDLE_PAGES : CHECKPOINT_BUSY_PAGES) &&
+        db_checkpoint(journal->db) >= DB_FULL)
+        log_warning("journal: the log was not moved; it is tried again after the next commit");
+    return seal_step(journal, retry);
+}
