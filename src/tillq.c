@@ -1,0 +1,126 @@
+/* tillq: the command line. Finds the command; each has a file of its own in src/cli. */
+#include <errno.h>
+#include <getopt.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "client/address.h"
+#include "tillq/client.h"
+
+static const struct command {
+    const char *name;
+    const char *help;
+    command_function *function;
+} commands[] = {
+    {"status", "how the daemon, the journal and the stock are", status_command},
+    {"stock", "what is on hand", stock_command},
+    {"movements", "what moved a sku's stock", movements_command},
+    {"tail", "the records of a topic", tail_command},
+    {"put", "send documents", put_command},
+    {"dead", "documents that were rejected or in conflict", dead_command},
+    {"verify", "check the files and the stock", verify_command},
+    {"rebuild", "make the stock file again from the journal", rebuild_command},
+    {"roll", "begin a new journal segment", roll_command},
+    {"load", "play many tills, measure, and prove the stock right", load_command},
+};
+
+#define COMMAND_COUNT (sizeof commands / sizeof *commands)
+
+static void print_help(void)
+{
+    fputs("usage: tillq [-s ADDRESS | -d DIR] COMMAND ...\n\n"
+          "  -s, --server ADDRESS    a running daemon: HOST:PORT, [V6]:PORT or unix:/PATH\n"
+          "                          (default " TILLQ_CLIENT_DEFAULT_ADDRESS ")\n"
+          "  -d, --directory DIR     a data directory, read only; a daemon may be running on it\n"
+          "  -j, --json              one JSON object a line, nothing else on standard output\n"
+          "  -h, --help              this help; tillq COMMAND --help tells of one\n"
+          "  -V, --version           the version\n\n",
+          stdout);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        printf("  %-12s %s\n", commands[i].name, commands[i].help);
+}
+
+/* Reads what stands before the command. -1 = go on; else the exit status. */
+static int read_options(struct invocation *invocation, int argc, char **argv)
+{
+    static const struct option names[] = {
+        {"server", required_argument, NULL, 's'}, {"directory", required_argument, NULL, 'd'},
+        {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},      {0}};
+    int value;
+    opterr = 0;
+    while ((value = getopt_long(argc, argv, "+:s:d:jhV", names, NULL)) != -1) {
+        switch (value) {
+        case 's':
+            invocation->server = optarg;
+            break;
+        case 'd':
+            invocation->directory = optarg;
+            break;
+        case 'j':
+            invocation->json = true;
+            break;
+        case 'h':
+            print_help();
+            return 0;
+        case 'V':
+            puts("tillq " TILLQ_VERSION);
+            return 0;
+        case ':':
+            return misuse("%s: needs a value", argv[optind - 1]);
+        default:
+            return misuse("%s: no such option (see tillq --help)", argv[optind - 1]);
+        }
+    }
+    return -1;
+}
+
+static int check_where(struct invocation *invocation)
+{
+    if (invocation->server && invocation->directory)
+        return misuse("-s and -d exclude each other");
+    if (invocation->directory)
+        return -1;
+    if (!invocation->server)
+        invocation->server = TILLQ_CLIENT_DEFAULT_ADDRESS;
+    if (!address_is_valid(invocation->server))
+        return misuse("-s %s: is not HOST:PORT, [V6]:PORT or unix:/PATH", invocation->server);
+    return -1;
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+/* What could not be written was not said: that is a failure too. */
+static int finish(int status)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    return complain("standard output: %s", strerror(errno ? errno : EIO));
+}
+
+int main(int argc, char **argv)
+{
+    struct invocation invocation = {0};
+    setlocale(LC_CTYPE, "C.UTF-8"); /* only for how wide characters are on a terminal */
+    int status = read_options(&invocation, argc, argv);
+    if (status < 0)
+        status = check_where(&invocation);
+    if (status >= 0)
+        return finish(status);
+    if (optind == argc)
+        return misuse("needs a command (see tillq --help)");
+    const struct command *command = find_command(argv[optind]);
+    if (!command)
+        return misuse("%s: no such command (see tillq --help)", argv[optind]);
+    invocation.command = command->name;
+    return finish(command->function(&invocation, argc - optind, argv + optind));
+}
