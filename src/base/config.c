@@ -287,7 +287,7 @@ static bool is_loopback(const char *host)
     return strcmp(host, "localhost") == 0;
 }
 
-static int check_address(const char *address, bool auth_none, struct failure *failure)
+int config_check_address(const struct config *config, const char *address, struct failure *failure)
 {
     if (strncmp(address, "unix:", 5) == 0) {
         size_t length = strlen(address + 5);
@@ -302,7 +302,7 @@ static int check_address(const char *address, bool auth_none, struct failure *fa
         return failure_set(failure, NULL,
                            "listen: \"%.100s\" is not HOST:PORT, [IPV6]:PORT or unix:/PATH",
                            address);
-    if (!auth_none && !is_loopback(host))
+    if (!config->auth_none && !is_loopback(host))
         return failure_set(failure, NULL,
                            "listen: %.100s can be reached from other machines and no tokens are "
                            "configured; write auth = none under [listen] to allow that",
@@ -319,7 +319,7 @@ int config_check(const struct config *config, struct failure *failure)
     if (config->listen_count == 0)
         return failure_set(failure, NULL, "listen: no address");
     for (int i = 0; i < config->listen_count; i++)
-        if (check_address(config->listen[i], config->auth_none, failure) != 0)
+        if (config_check_address(config, config->listen[i], failure) != 0)
             return -1;
     return 0;
 }

@@ -64,6 +64,10 @@ int config_read(struct config *config, const char *path, struct failure *failure
 int config_check(const struct config *config, struct failure *failure)
     __attribute__((warn_unused_result));
 
+/* The part of config_check that is about one address; for a socket that was handed over too. */
+int config_check_address(const struct config *config, const char *address, struct failure *failure)
+    __attribute__((warn_unused_result));
+
 /* For SIGHUP (what the command line says must be put into `fresh` first, as at start): copies into
  * `running` every key of `fresh` that may change at run time, and calls `report` for each key that
  * differs: (key, changed = true) where it was taken over, false where it needs a restart. */
