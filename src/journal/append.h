@@ -5,6 +5,7 @@
 #ifndef TILLQ_JOURNAL_APPEND_H
 #define TILLQ_JOURNAL_APPEND_H
 
+#include "base/buffer.h"
 #include "base/queue.h"
 #include "journal/record.h"
 
@@ -28,6 +29,9 @@ struct append {
     const char *message; /* static, with `error` */
     int64_t offset;      /* of the record, -1 unknown; the group's; the new segment's number */
     bool duplicate;      /* the record was there before, at `offset` */
+    /* for a document whose sender waits until it is applied */
+    bool wants_outcome;
+    struct buffer outcome; /* members of a JSON object: what was decided, the stock after it */
 };
 
 /* Bytes this will take in a batch: what the writer and the loop count with. */

@@ -107,7 +107,7 @@ static void remember_batch(struct journal *journal, const struct batch *batch, s
             json_parse(json, record.producer, NULL) != 0)
             continue;
         buffer_clear(scratch);
-        producers_remember(journal->producers, json_string(json, 0, scratch), record.seq,
+        producers_remember(journal->producers, json_text(json, 0, scratch), record.seq,
                            record.offset);
     }
 }

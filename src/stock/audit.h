@@ -16,21 +16,21 @@
 
 struct audit {
     bool sound;
-    char fault[320];    /* in words; empty where sound */
-    char topic[128];    /* of the fault, where it has a place */
-    int partition;      /* -1 = none */
-    int64_t offset;     /* first bad offset; -1 = none */
+    char fault[320]; /* in words; empty where sound */
+    char topic[128]; /* of the fault, where it has a place */
+    int partition;   /* -1 = none */
+    int64_t offset;  /* first bad offset; -1 = none */
     int64_t segments;
     int64_t batches;
     int64_t records;
-    int64_t documents;  /* folded */
+    int64_t documents; /* folded */
     int64_t movements;
     int64_t stock_rows;
-    int64_t applied;    /* of stock's partition 0: how far the stock file was when compared */
+    int64_t applied; /* of stock's partition 0: how far the stock file was when compared */
 };
 
-/* Called now and then with what is being done ("segments", "batches", "fold", "compare") and how far
- * it is. May be NULL. */
+/* Called now and then with what is being done ("segments", "batches", "fold", "compare") and how
+ * far it is. May be NULL. */
 typedef void audit_progress(const char *stage, int64_t done, int64_t total, void *context);
 
 /* 0 where the audit could be made, sound or not; -1 where not (no such directory, no room …). */

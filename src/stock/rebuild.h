@@ -1,5 +1,6 @@
 /* rebuild: makes the stock file again from the journal, compares it with the one that is there
- * table by table, and puts it in its place. Takes the directory's lock: no daemon may be running. */
+ * table by table, and puts it in its place. Takes the directory's lock: no daemon may be running.
+ */
 #ifndef TILLQ_STOCK_REBUILD_H
 #define TILLQ_STOCK_REBUILD_H
 
@@ -18,9 +19,9 @@ struct rebuild_table {
 
 struct rebuild {
     int64_t documents;
-    int64_t applied;  /* of stock's partition 0 */
-    bool had_before;  /* there was a stock file to compare with */
-    bool equal;       /* all tables equal, byte for byte */
+    int64_t applied; /* of stock's partition 0 */
+    bool had_before; /* there was a stock file to compare with */
+    bool equal;      /* all tables equal, byte for byte */
     int64_t elapsed_ms;
     int table_count;
     struct rebuild_table tables[REBUILD_TABLES_MAX];

@@ -1,0 +1,298 @@
+#include "stock/applier.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "journal/read.h"
+#include "stock/answer.h"
+#include "stock/fold.h"
+
+#define TRANSACTION_BYTES (8 << 20)
+
+struct applier {
+    struct applier_options options;
+    struct worker *worker; /* NULL while driven by hand */
+    struct journal_reader *journal;
+    struct stock *stock;
+    struct fold *fold;
+    struct answer *answer;
+    struct queue awaited;
+    struct append *waiting; /* taken from the queue, not answered yet */
+    _Atomic int64_t documents;
+    _Atomic int64_t applied;
+    atomic_int health;
+    char directory[];
+};
+
+/* --- opening --- */
+
+static int set_aside(const char *directory, const char *why, struct failure *failure)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    char from[PATH_MAX], to[PATH_MAX];
+    int number = 1;
+    do
+        snprintf(to, sizeof to, "%s/" STOCK_FILE ".aside-%d", directory, number++);
+    while (access(to, F_OK) == 0);
+    log_warning("stock: %s/" STOCK_FILE " %s; it is set aside as %s and made anew from the journal",
+                directory, why, to);
+    for (int i = 0; i < 3; i++) {
+        snprintf(from, sizeof from, "%s/" STOCK_FILE "%s", directory, suffixes[i]);
+        snprintf(to, sizeof to, "%s/" STOCK_FILE ".aside-%d%s", directory, number - 1, suffixes[i]);
+        if (rename(from, to) != 0 && errno != ENOENT)
+            return failure_set(failure, "FAILED", "%s: %s", from, strerror(errno));
+    }
+    return 0;
+}
+
+static int open_stock(struct applier *applier, struct applier_recovery *recovery,
+                      struct failure *failure)
+{
+    struct failure why = {0};
+    int64_t start, end;
+    int64_t cache_bytes = applier->options.cache_bytes;
+    int opened = stock_open(&applier->stock, STOCK_LIVE, applier->directory, cache_bytes, &why);
+    const char *reason = opened == 1 ? "is of another form" : opened < 0 ? "cannot be used" : NULL;
+    if (opened < 0)
+        log_warning("stock: %s", why.message);
+    if (!reason) {
+        int found = journal_reader_bounds(applier->journal, TEXT_LITERAL(STOCK_TOPIC), 0, &start,
+                                          &end, failure);
+        if (found < 0)
+            return -1;
+        if (stock_progress(applier->stock, 0)->applied > (found ? end : 0))
+            reason = "is ahead of the journal, which must be an older copy";
+    }
+    if (!reason)
+        return 0;
+    stock_close(applier->stock);
+    applier->stock = NULL;
+    recovery->rebuilding = true;
+    if (set_aside(applier->directory, reason, failure) != 0)
+        return -1;
+    opened = stock_open(&applier->stock, STOCK_LIVE, applier->directory, cache_bytes, failure);
+    return opened == 0 ? 0 : -1;
+}
+
+int applier_new(struct applier **out, const struct applier_options *options,
+                struct applier_recovery *recovery, struct failure *failure)
+{
+    size_t length = strlen(options->directory) + 1;
+    struct applier *applier = calloc(1, sizeof *applier + length);
+    if (!applier)
+        return failure_set(failure, "NO_MEMORY", "no memory for the applier");
+    memcpy(applier->directory, options->directory, length);
+    applier->options = *options;
+    queue_init(&applier->awaited);
+    atomic_store(&applier->documents, options->documents);
+    *recovery = (struct applier_recovery){0};
+    if (journal_reader_open(&applier->journal, applier->directory, failure) != 0 ||
+        open_stock(applier, recovery, failure) != 0)
+        goto failed;
+    applier->fold = fold_new(applier->stock);
+    applier->answer = answer_new(stock_db(applier->stock));
+    if (!applier->fold || !applier->answer) {
+        failure_set(failure, "NO_MEMORY", "no memory for the applier");
+        goto failed;
+    }
+    recovery->applied = stock_progress(applier->stock, 0)->applied;
+    atomic_store(&applier->applied, recovery->applied);
+    *out = applier;
+    return 0;
+failed:
+    applier_stop(applier);
+    return -1;
+}
+
+int applier_start(struct applier *applier, const struct clock *clock, struct failure *failure)
+{
+    struct worker_duty duty = {"tillq-applier", applier_step, applier, 1000};
+    if (worker_start(&applier->worker, &duty, clock, failure) != 0)
+        return -1;
+    worker_ring(applier->worker);
+    return 0;
+}
+
+void applier_stop(struct applier *applier)
+{
+    if (!applier)
+        return;
+    worker_stop(applier->worker);
+    answer_free(applier->answer);
+    fold_free(applier->fold);
+    stock_close(applier->stock);
+    journal_reader_close(applier->journal);
+    queue_destroy(&applier->awaited);
+    free(applier);
+}
+
+/* --- applying --- */
+
+/* Folds what is journaled into one open transaction. *more: there may be more behind it. */
+static enum db_result fold_some(struct applier *applier, int64_t *documents, bool *more)
+{
+    struct progress *progress = stock_progress(applier->stock, 0);
+    int64_t most = atomic_load(&applier->documents);
+    size_t bytes = 0;
+    *documents = 0;
+    *more = true;
+    while (*documents < most && bytes < TRANSACTION_BYTES) {
+        struct batch batch;
+        struct failure failure;
+        int found = journal_reader_find(applier->journal, TEXT_LITERAL(STOCK_TOPIC), 0,
+                                        progress->applied, &batch, &failure);
+        if (found < 0) {
+            log_error("applier: %s", failure.message);
+            return DB_DAMAGED;
+        }
+        *more = found == 1;
+        if (found == 0)
+            return DB_DONE;
+        bytes += batch.records.length;
+        enum db_result result =
+            fold_batch(applier->fold, 0, &batch, progress->applied + most - *documents, documents);
+        journal_reader_rest(applier->journal);
+        if (result == DB_DAMAGED)
+            log_error("applier: the batch at offset %lld of " STOCK_TOPIC "-0 is damaged",
+                      (long long)batch.base_offset);
+        if (result != DB_DONE)
+            return result;
+    }
+    return DB_DONE;
+}
+
+static void set_health(struct applier *applier, enum db_result result)
+{
+    enum applier_health health = result == DB_DONE ? APPLIER_OK
+                                 : result == DB_FULL || result == DB_NO_MEMORY || result == DB_BUSY
+                                     ? APPLIER_FULL
+                                     : APPLIER_FAILED;
+    if (health != (enum applier_health)atomic_exchange(&applier->health, (int)health)) {
+        if (health == APPLIER_OK)
+            log_notice("applier: goes on");
+        else
+            log_error("applier: stands at offset %lld; sales are still journaled; %s",
+                      (long long)atomic_load(&applier->applied),
+                      health == APPLIER_FULL ? "tried again every second" : "restart when mended");
+    }
+}
+
+/* One transaction. True where there is more to apply. */
+static bool apply_some(struct applier *applier)
+{
+    int64_t documents;
+    bool more = false;
+    /* Looked up before the write lock is taken, so that an idle wake-up writes nothing. */
+    struct batch batch;
+    struct failure failure;
+    int found = journal_reader_find(applier->journal, TEXT_LITERAL(STOCK_TOPIC), 0,
+                                    stock_progress(applier->stock, 0)->applied, &batch, &failure);
+    journal_reader_rest(applier->journal);
+    if (found == 0)
+        return false;
+    enum db_result result = stock_begin(applier->stock);
+    if (result == DB_DONE)
+        result = fold_some(applier, &documents, &more);
+    if (result == DB_DONE)
+        result = stock_commit(applier->stock);
+    if (result != DB_DONE) {
+        stock_rollback(applier->stock);
+        more = false;
+    }
+    atomic_store(&applier->applied, stock_progress(applier->stock, 0)->applied);
+    set_health(applier, result);
+    return more;
+}
+
+/* --- answering --- */
+
+/* True where the append is answered, one way or the other. */
+static bool answer_one(struct applier *applier, struct append *append)
+{
+    if (append->offset < 0)
+        append->offset = answer_find_offset(applier->answer, append->record.value);
+    if (append->offset >= 0 && answer_add(applier->answer, append->partition, append->offset,
+                                          append->record.value, &append->outcome) == 0)
+        return true;
+    if (atomic_load(&applier->health) == APPLIER_OK && append->offset >= 0 &&
+        append->offset >= atomic_load(&applier->applied))
+        return false;
+    append->error = "APPLIER_FAILED";
+    append->message = "journaled, but not applied; the status says why";
+    return true;
+}
+
+static void answer_waiting(struct applier *applier, bool caught_up)
+{
+    struct append **link = &applier->waiting;
+    while (*link)
+        link = (struct append **)&(*link)->item.next;
+    *link = (struct append *)queue_take(&applier->awaited);
+
+    struct append *ready = NULL, **last_ready = &ready;
+    link = &applier->waiting;
+    while (*link) {
+        struct append *append = *link;
+        bool applied = append->offset >= 0 && append->offset < atomic_load(&applier->applied);
+        bool failing = atomic_load(&applier->health) != APPLIER_OK;
+        if ((applied || failing || (append->offset < 0 && caught_up)) &&
+            answer_one(applier, append)) {
+            *link = (struct append *)append->item.next;
+            append->item.next = NULL;
+            *last_ready = append;
+            last_ready = (struct append **)&append->item.next;
+        } else {
+            link = (struct append **)&append->item.next;
+        }
+    }
+    if (ready)
+        applier->options.deliver(ready, applier->options.context);
+}
+
+enum worker_next applier_step(void *context)
+{
+    struct applier *applier = context;
+    if (atomic_load(&applier->health) == APPLIER_FAILED) {
+        answer_waiting(applier, false);
+        return WORKER_SLEEP;
+    }
+    bool more = apply_some(applier);
+    answer_waiting(applier, !more);
+    stock_tend(applier->stock, !more);
+    if (more)
+        return WORKER_AGAIN;
+    return atomic_load(&applier->health) == APPLIER_FULL ? WORKER_LATER : WORKER_SLEEP;
+}
+
+void applier_ring(struct applier *applier)
+{
+    if (applier->worker)
+        worker_ring(applier->worker);
+}
+
+void applier_await(struct applier *applier, struct append *first)
+{
+    queue_push_chain(&applier->awaited, &first->item);
+    applier_ring(applier);
+}
+
+void applier_set_documents(struct applier *applier, int64_t documents)
+{
+    atomic_store(&applier->documents, documents);
+}
+
+void applier_figures(const struct applier *applier, struct applier_figures *figures)
+{
+    figures->applied = atomic_load(&applier->applied);
+    figures->health = (enum applier_health)atomic_load(&applier->health);
+}
+
+int64_t applier_busy_us(const struct applier *applier)
+{
+    return worker_busy_us(applier->worker);
+}

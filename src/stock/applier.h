@@ -1,0 +1,60 @@
+/* applier: the thread that drains the topic `stock` into the stock tables, in offset order, each
+ * document exactly once: its effects and the applied offset move in one transaction (invariant 5).
+ * It reads no clock and is never stopped by a document (invariant 7). */
+#ifndef TILLQ_STOCK_APPLIER_H
+#define TILLQ_STOCK_APPLIER_H
+
+#include "base/worker.h"
+#include "journal/append.h"
+
+struct applier;
+
+struct applier_options {
+    const char *directory;
+    int64_t cache_bytes;
+    int64_t documents; /* at most so many in one transaction */
+    /* Called in the applier's thread with appends whose documents are applied, outcome filled in.
+     */
+    void (*deliver)(struct append *first, void *context);
+    void *context;
+};
+
+enum applier_health {
+    APPLIER_OK,
+    APPLIER_FULL,   /* no room for the stock file: tried again every second */
+    APPLIER_FAILED, /* the stock file or the journal cannot be used: until a restart */
+};
+
+struct applier_figures {
+    int64_t applied; /* of partition 0 */
+    enum applier_health health;
+};
+
+/* What was found at start, for the log. */
+struct applier_recovery {
+    int64_t applied; /* where the stock file stands */
+    bool rebuilding; /* there was no usable stock file: it is made anew from the journal */
+};
+
+/* Opens the stock file; one that is of another form, damaged, or ahead of the journal (the journal
+ * was restored from an older copy) is set aside under another name and made anew. 0 or -1. */
+int applier_new(struct applier **out, const struct applier_options *options,
+                struct applier_recovery *recovery, struct failure *failure)
+    __attribute__((warn_unused_result));
+int applier_start(struct applier *applier, const struct clock *clock, struct failure *failure)
+    __attribute__((warn_unused_result));
+/* Applies what is journaled, answers who waits, ends the thread, closes. NULL is fine. */
+void applier_stop(struct applier *applier);
+
+/* Any thread: the journal has grown, or has a new segment. */
+void applier_ring(struct applier *applier);
+/* Any thread: journaled appends (offset known, or a duplicate without) whose senders wait. */
+void applier_await(struct applier *applier, struct append *first);
+void applier_set_documents(struct applier *applier, int64_t documents);
+void applier_figures(const struct applier *applier, struct applier_figures *figures);
+int64_t applier_busy_us(const struct applier *applier);
+
+/* What the thread does, for whoever drives it by hand. */
+enum worker_next applier_step(void *applier);
+
+#endif
