@@ -1,8 +1,8 @@
 #include "base/json.h"
 
 #include <stdlib.h>
-#include <sys/random.h>
 
+#include "base/hash.h"
 #include "base/json_string.h"
 
 /* The members of an object are compared each with each up to this many, and put into a hash set
@@ -189,32 +189,11 @@ static const char *check_few_keys(struct reader *reader, uint32_t object, const 
     return at;
 }
 
-__extension__ typedef unsigned __int128 wide;
-
-/* The bytes as the digits of a number in a base nobody outside can guess, modulo the prime 2^61 -
- * 1: keys made to collide for one base do not collide for another, so that no document makes the
- * set below slow. */
-static uint64_t key_hash(struct text key, uint64_t base)
-{
-    const uint64_t prime = (UINT64_C(1) << 61) - 1;
-    uint64_t hash = key.length;
-    for (size_t at = 0; at < key.length; at += 7) {
-        uint64_t digit = 0;
-        size_t left = key.length - at;
-        memcpy(&digit, key.bytes + at, left < 7 ? left : 7);
-        wide product = (wide)(hash + digit) * base;
-        hash = ((uint64_t)product & prime) + (uint64_t)(product >> 61);
-        if (hash >= prime)
-            hash -= prime;
-    }
-    return hash;
-}
-
-/* Open addressing: slot = the key's node, 0 = free (node 0 is the root and never a key). */
+/* Open addressing: slot = the key's node, 0 = free (node 0 is the root and never a key). The hash
+ * is keyed, so that no document can be written to make the set slow. */
 struct key_set {
     uint32_t *slots;
     uint32_t mask;
-    uint64_t base;
     struct buffer scratch; /* the last escaped key, unescaped */
 };
 
@@ -228,7 +207,7 @@ static bool key_set_add(struct key_set *set, const struct reader *reader, uint32
         json_string_add(&set->scratch, bytes);
         bytes = buffer_text(&set->scratch);
     }
-    uint32_t slot = (uint32_t)key_hash(bytes, set->base) & set->mask;
+    uint32_t slot = (uint32_t)hash_text(bytes) & set->mask;
     for (; set->slots[slot] != 0; slot = (slot + 1) & set->mask)
         if (same_key(reader, set->slots[slot], key))
             return false;
@@ -239,13 +218,9 @@ static bool key_set_add(struct key_set *set, const struct reader *reader, uint32
 static const char *check_many_keys(struct reader *reader, uint32_t object, const char *at)
 {
     const struct json_node *nodes = reader->json->nodes;
-    struct key_set set = {.mask = 63, .base = 0x9e3779b97f4a7c15u};
+    struct key_set set = {.mask = 63};
     while (set.mask / 2 < nodes[object].count)
         set.mask = set.mask * 2 + 1;
-    uint64_t secret = 0;
-    if (getrandom(&secret, sizeof secret, GRND_NONBLOCK) == (ssize_t)sizeof secret)
-        set.base = secret;
-    set.base >>= 4; /* below the prime, so that a product of two stays below 2^128 */
     set.slots = calloc((size_t)set.mask + 1, sizeof *set.slots);
     if (!set.slots)
         return refuse_memory(reader);
