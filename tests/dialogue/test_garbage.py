@@ -126,7 +126,8 @@ def test_binary_noise(shop):
 def test_what_is_no_json(shop):
     bad_json(shop, b"hello", b"{", b"}", b'{"op":"status"', b'{"op":"status"}}',
              b'{"op":"status"} x', b"{'op':'status'}", b'{"op":"status",}', b'{op:"status"}',
-             b'{"op" "status"}', b'{"op":"status"}{"op":"status"}', b"GET / HTTP/1.1", b"\x16\x03\x01\x02\x00", b",",
+             b'{"op" "status"}', b'{"op":"status"}{"op":"status"}', b"GET / HTTP/1.1",
+             b"\x16\x03\x01\x02\x00", b",",
              b'{"a":01}', b'{"a":+1}', b'{"a":.5}', b'{"a":1.}', b'{"a":1e}', b'{"a":-}',
              b'{"a":NaN}', b'{"a":tru}', b'{"a":"\\x"}', b'{"a":"\\u12"}', b'{"a":"unended}',
              b'{"a":[1,]}',
