@@ -22,7 +22,7 @@ struct applier {
     struct fold *fold;
     struct answer *answer;
     struct queue awaited;
-    struct append *waiting; /* taken from the queue, not answered yet */
+    struct queue_item *waiting; /* appends taken from the queue, not answered yet */
     _Atomic int64_t documents;
     _Atomic int64_t applied;
     atomic_int health;
@@ -219,39 +219,50 @@ static bool answer_one(struct applier *applier, struct append *append)
     if (append->offset >= 0 && answer_add(applier->answer, append->partition, append->offset,
                                           append->record.value, &append->outcome) == 0)
         return true;
-    if (atomic_load(&applier->health) == APPLIER_OK && append->offset >= 0 &&
-        append->offset >= atomic_load(&applier->applied))
-        return false;
-    append->error = "APPLIER_FAILED";
-    append->message = "journaled, but not applied; the status says why";
-    return true;
+    if (atomic_load(&applier->health) != APPLIER_OK) {
+        append->error = "APPLIER_FAILED";
+        append->message = "journaled, but not applied; the status says why";
+        return true;
+    }
+    if (append->offset < 0) {
+        append->error = "SEQ_REUSED";
+        append->message = "this seq was journaled before, with a document of another id";
+        return true;
+    }
+    return false;
+}
+
+/* Its document is applied, or will not be while this lasts, or nobody knows where it is. */
+static bool is_due(const struct applier *applier, const struct append *append, bool caught_up)
+{
+    if (atomic_load(&applier->health) != APPLIER_OK)
+        return true;
+    return append->offset < 0 ? caught_up : append->offset < atomic_load(&applier->applied);
 }
 
 static void answer_waiting(struct applier *applier, bool caught_up)
 {
-    struct append **link = &applier->waiting;
+    struct queue_item **link = &applier->waiting;
     while (*link)
-        link = (struct append **)&(*link)->item.next;
-    *link = (struct append *)queue_take(&applier->awaited);
+        link = &(*link)->next;
+    *link = queue_take(&applier->awaited);
 
-    struct append *ready = NULL, **last_ready = &ready;
+    struct queue_item *ready = NULL, **last_ready = &ready;
     link = &applier->waiting;
     while (*link) {
-        struct append *append = *link;
-        bool applied = append->offset >= 0 && append->offset < atomic_load(&applier->applied);
-        bool failing = atomic_load(&applier->health) != APPLIER_OK;
-        if ((applied || failing || (append->offset < 0 && caught_up)) &&
-            answer_one(applier, append)) {
-            *link = (struct append *)append->item.next;
-            append->item.next = NULL;
-            *last_ready = append;
-            last_ready = (struct append **)&append->item.next;
+        struct queue_item *item = *link;
+        struct append *append = (struct append *)item;
+        if (is_due(applier, append, caught_up) && answer_one(applier, append)) {
+            *link = item->next;
+            item->next = NULL;
+            *last_ready = item;
+            last_ready = &item->next;
         } else {
-            link = (struct append **)&append->item.next;
+            link = &item->next;
         }
     }
     if (ready)
-        applier->options.deliver(ready, applier->options.context);
+        applier->options.deliver((struct append *)ready, applier->options.context);
 }
 
 enum worker_next applier_step(void *context)
