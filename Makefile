@@ -2,6 +2,7 @@
 
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
+DESTDIR ?=
 BUILD   ?= build
 CC      ?= cc
 
@@ -40,11 +41,18 @@ UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_C))
 BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_C))
 SHIMS    := $(patsubst tests/shim/%.c,$(BUILD)/shim/%.so,$(SHIM_C))
 
-.PHONY: all programs tests clean install deps
+# Debian's names. What runs needs the first list, what checks needs both.
+DEPS       := gcc make libc6-dev libsqlite3-dev libevent-dev libssl-dev libinih-dev libjansson-dev python3
+DEPS_CHECK := $(DEPS) clang clang-format libcmocka-dev pkg-config systemd git
+
+.PHONY: all programs tests benches deps deps-check check install uninstall clean
 all: programs
 programs: $(BUILD)/tillqd $(BUILD)/tillq
 tests: programs $(UNITS) $(SHIMS)
 benches: programs $(BENCHES)
+
+# A till's program may be a shared library.
+$(call object,$(CLIENT_C)): CFLAGS += -fPIC
 
 $(BUILD)/object/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -76,6 +84,44 @@ $(BUILD)/bench/%: $(BUILD)/object/tests/bench/%.o $(CLIENT_A) $(CORE_A)
 $(BUILD)/shim/%.so: tests/shim/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -std=c11 -g -O2 $(WARNINGS) -shared -fPIC -o $@ $< -ldl
+
+deps:
+	.ci/deps $(DEPS)
+
+deps-check:
+	.ci/deps $(DEPS_CHECK)
+
+check: deps-check
+	tests/check
+
+# The configuration is the shop's: it is never overwritten and never removed, and so is the data.
+BIN     := $(DESTDIR)$(PREFIX)/bin
+LIB     := $(DESTDIR)$(PREFIX)/lib
+INCLUDE := $(DESTDIR)$(PREFIX)/include/tillq
+DOC     := $(DESTDIR)$(PREFIX)/share/doc/tillq
+ETC     := $(DESTDIR)/etc/tillq
+INSTALLED := $(BIN)/tillqd $(BIN)/tillq $(LIB)/libtillq.a $(LIB)/pkgconfig/tillq.pc $(INCLUDE)/client.h \
+             $(LIB)/systemd/system/tillqd.service $(LIB)/systemd/system/tillqd.socket \
+             $(LIB)/sysusers.d/tillq.conf $(DOC)/protocol.md
+
+install: programs $(CLIENT_A)
+	install -d $(sort $(dir $(INSTALLED))) $(ETC)
+	install -m 755 $(BUILD)/tillqd $(BUILD)/tillq $(BIN)
+	install -m 644 $(CLIENT_A) $(LIB)
+	install -m 644 include/tillq/client.h $(INCLUDE)
+	install -m 644 docs/protocol.md $(DOC)
+	install -m 644 systemd/tillqd.socket $(LIB)/systemd/system
+	install -m 644 systemd/tillq.sysusers $(LIB)/sysusers.d/tillq.conf
+	sed 's|/usr/local|$(PREFIX)|g' systemd/tillqd.service >$(LIB)/systemd/system/tillqd.service
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' src/client/tillq.pc.in >$(LIB)/pkgconfig/tillq.pc
+	chmod 644 $(LIB)/systemd/system/tillqd.service $(LIB)/pkgconfig/tillq.pc
+	[ -e $(ETC)/tillqd.conf ] || install -m 644 conf/tillqd.conf $(ETC)
+	@[ -n "$(DESTDIR)" ] || echo "Now: systemd-sysusers; systemctl daemon-reload; systemctl enable --now tillqd"
+
+uninstall:
+	rm -f $(INSTALLED)
+	-rmdir $(INCLUDE) $(DOC)
+	@echo "Kept: $(ETC)/tillqd.conf and the data"
 
 clean:
 	rm -rf build
