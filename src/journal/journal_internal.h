@@ -1,4 +1,4 @@
-/* The inside of a journal, for journal.c (appending) and tend.c (housekeeping) alone. */
+/* journal_internal: the inside of a journal, for journal.c (appending) and tend.c (housekeeping) alone. */
 #ifndef TILLQ_JOURNAL_JOURNAL_INTERNAL_H
 #define TILLQ_JOURNAL_JOURNAL_INTERNAL_H
 

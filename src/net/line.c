@@ -57,15 +57,3 @@ enum line_result line_next(struct line_splitter *splitter, size_t limit_bytes, s
     input->length -= length + 1;
     return line->length > limit_bytes ? LINE_TOO_LONG : LINE_WHOLE;
 }
-
-bool line_keep(struct line_splitter *splitter)
-{
-    struct buffer *partial = &splitter->partial;
-    if (splitter->used_partial) {
-        splitter->used_partial = false;
-        buffer_clear(partial);
-    }
-    buffer_add_text(partial, splitter->input);
-    splitter->input = (struct text){0};
-    return !partial->failed;
-}

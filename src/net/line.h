@@ -27,7 +27,4 @@ void line_feed(struct line_splitter *splitter, struct text bytes);
 /* The next line, without its end, valid until the next call. `limit_bytes`: of a line without its
  * end. An empty line is a line. */
 enum line_result line_next(struct line_splitter *splitter, size_t limit_bytes, struct text *line);
-/* Copies what is left of the input, so that its memory may go before all lines are handed out. */
-bool line_keep(struct line_splitter *splitter) __attribute__((warn_unused_result));
-
 #endif

@@ -1,0 +1,18 @@
+/* address: "HOST:PORT", "[V6]:PORT", "unix:/PATH" to a listening socket and back. */
+#ifndef TILLQ_NET_ADDRESS_H
+#define TILLQ_NET_ADDRESS_H
+
+#include <stddef.h>
+
+#include "base/failure.h"
+
+#define ADDRESS_BYTES 192
+
+/* A listening, non-blocking socket, or -1 with the address and reason. A unix socket that nobody
+ * answers on any more is replaced; its mode is 0660. */
+int address_listen(const char *address, struct failure *failure)
+    __attribute__((warn_unused_result));
+/* What a socket is bound to, in the same form. */
+void address_of(int descriptor, char out[ADDRESS_BYTES]);
+
+#endif

@@ -1,0 +1,198 @@
+#include "net/connection.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define OUTPUT_KEPT_BYTES (16 << 10) /* memory an idle connection may hold on to */
+
+struct connection {
+    struct connection_owner *owner;
+    struct session *session;
+    struct connection *next, **link;
+    int descriptor;
+    bool reading; /* the read event is in the loop */
+    bool writing;
+    int64_t last_heard_us;
+    struct event read_event, write_event;
+};
+
+void connection_free(struct connection *connection)
+{
+    *connection->link = connection->next;
+    if (connection->next)
+        connection->next->link = connection->link;
+    connection->owner->count--;
+    engine_count_connection(connection->owner->engine, -1);
+    event_del(&connection->read_event);
+    event_del(&connection->write_event);
+    close(connection->descriptor);
+    session_free(connection->session);
+    free(connection);
+}
+
+/* Sends what there is. False where the connection is broken. */
+static bool send_output(struct connection *connection)
+{
+    struct buffer *output = session_output(connection->session);
+    size_t sent = 0;
+    while (sent < output->length) {
+        ssize_t wrote =
+            send(connection->descriptor, output->bytes + sent, output->length - sent, MSG_NOSIGNAL);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
+            return false;
+        if (wrote <= 0)
+            break;
+        sent += (size_t)wrote;
+    }
+    buffer_consume(output, sent);
+    if (output->length == 0)
+        buffer_shrink(output, OUTPUT_KEPT_BYTES);
+    return true;
+}
+
+static void watch(struct event *event, bool *watched, bool wanted)
+{
+    if (*watched == wanted)
+        return;
+    *watched = wanted;
+    if (wanted)
+        event_add(event, NULL);
+    else
+        event_del(event);
+}
+
+/* After anything happened: send, then wait for what is wanted next. May free the connection. */
+static void settle(void *context)
+{
+    struct connection *connection = context;
+    struct session *session = connection->session;
+    if (!send_output(connection)) {
+        connection_free(connection);
+        return;
+    }
+    bool unsent = session_output(session)->length > 0;
+    if (!unsent && session_is_over(session)) {
+        connection_free(connection);
+        return;
+    }
+    watch(&connection->write_event, &connection->writing, unsent);
+    watch(&connection->read_event, &connection->reading, session_wants_input(session));
+}
+
+static void on_readable(evutil_socket_t descriptor, short what, void *argument)
+{
+    (void)what;
+    struct connection *connection = argument;
+    struct connection_owner *owner = connection->owner;
+    ssize_t got = recv(descriptor, owner->input, owner->input_bytes, 0);
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+        return;
+    if (got < 0) {
+        connection_free(connection);
+        return;
+    }
+    connection->last_heard_us = clock_monotonic_us(owner->clock);
+    if (got == 0) {
+        /* Half-closed: what was asked is still answered. */
+        session_end_input(connection->session);
+    } else {
+        session_receive(connection->session, (struct text){owner->input, (size_t)got});
+    }
+    engine_flush(owner->engine);
+    settle(connection);
+}
+
+static void on_writable(evutil_socket_t descriptor, short what, void *argument)
+{
+    (void)descriptor;
+    (void)what;
+    struct connection *connection = argument;
+    connection->writing = false; /* not persistent */
+    if (!send_output(connection)) {
+        connection_free(connection);
+        return;
+    }
+    session_resume(connection->session); /* the room may let it take kept input */
+    engine_flush(connection->owner->engine);
+    settle(connection);
+}
+
+int connection_new(struct connection_owner *owner, int descriptor)
+{
+    struct connection *connection = calloc(1, sizeof *connection);
+    if (connection)
+        connection->session = session_new(owner->engine, settle, connection);
+    if (!connection || !connection->session) {
+        free(connection);
+        close(descriptor);
+        return -1;
+    }
+    int on = 1;
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    connection->owner = owner;
+    connection->descriptor = descriptor;
+    connection->last_heard_us = clock_monotonic_us(owner->clock);
+    event_assign(&connection->read_event, owner->base, descriptor, EV_READ | EV_PERSIST,
+                 on_readable, connection);
+    event_assign(&connection->write_event, owner->base, descriptor, EV_WRITE, on_writable,
+                 connection);
+    connection->next = owner->connections;
+    connection->link = &owner->connections;
+    if (connection->next)
+        connection->next->link = &connection->next;
+    owner->connections = connection;
+    owner->count++;
+    engine_count_connection(owner->engine, 1);
+    settle(connection);
+    return 0;
+}
+
+void connection_resume_all(struct connection_owner *owner)
+{
+    struct connection *next;
+    for (struct connection *connection = owner->connections; connection; connection = next) {
+        next = connection->next;
+        if (connection->reading)
+            continue;
+        session_resume(connection->session);
+        settle(connection);
+    }
+    engine_flush(owner->engine);
+}
+
+void connection_end_idle(struct connection_owner *owner, int64_t before_us)
+{
+    struct connection *next;
+    for (struct connection *connection = owner->connections; connection; connection = next) {
+        next = connection->next;
+        if (connection->last_heard_us >= before_us || session_is_owed(connection->session))
+            continue;
+        session_refuse(connection->session, "IDLE_TIMEOUT", "nothing came for too long");
+        settle(connection);
+    }
+}
+
+void connection_drain_all(struct connection_owner *owner)
+{
+    struct connection *next;
+    for (struct connection *connection = owner->connections; connection; connection = next) {
+        next = connection->next;
+        session_refuse(connection->session, "SHUTTING_DOWN", "the daemon is going down");
+        settle(connection);
+    }
+}
+
+void connection_free_all(struct connection_owner *owner)
+{
+    while (owner->connections)
+        connection_free(owner->connections);
+}

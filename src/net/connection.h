@@ -1,0 +1,34 @@
+/* connection: one accepted socket around one session. */
+#ifndef TILLQ_NET_CONNECTION_H
+#define TILLQ_NET_CONNECTION_H
+
+#include "net/session.h"
+
+struct event_base;
+struct connection;
+
+/* What a connection needs of its server. */
+struct connection_owner {
+    struct event_base *base;
+    struct engine *engine;
+    const struct clock *clock;
+    struct connection *connections; /* all of them */
+    int64_t count;
+    char *input; /* one read's worth of bytes, shared: work on them is done at once */
+    size_t input_bytes;
+};
+
+/* Takes the descriptor over. 0, or -1 (no memory): the descriptor is closed. */
+int connection_new(struct connection_owner *owner, int descriptor)
+    __attribute__((warn_unused_result));
+void connection_free(struct connection *connection);
+
+/* For every connection that stood still for want of room in the engine. */
+void connection_resume_all(struct connection_owner *owner);
+/* Refuses those that sent nothing since `before_us` and are owed nothing. */
+void connection_end_idle(struct connection_owner *owner, int64_t before_us);
+/* Reads no more from anybody; what was taken is answered, then each is closed. */
+void connection_drain_all(struct connection_owner *owner);
+void connection_free_all(struct connection_owner *owner);
+
+#endif

@@ -1,0 +1,340 @@
+#include "net/engine.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "net/session.h"
+#include "stock/document.h"
+
+struct engine {
+    struct engine_options options;
+    struct reader *reader;
+    struct reader *auditor; /* made when first asked for */
+    struct queue done;
+    struct queue_item *begun, **begun_last; /* appends for the next flush */
+    struct exchange *parked;                /* fetches that wait for a record */
+    int64_t underway;
+    size_t pending_bytes;
+    int64_t segment; /* active when last looked at */
+    bool draining;
+    int64_t started_us;
+    _Atomic int64_t connections;
+    struct request request;
+    struct document document;
+};
+
+/* --- the workers' side --- */
+
+static int64_t look(struct query_live *live, void *context)
+{
+    struct engine *engine = context;
+    static const char *const journal_states[] = {"ok", "full", "failed"};
+    static const char *const applier_states[] = {"ok", "full", "failed"};
+    struct writer_figures written;
+    struct applier_figures applied;
+    writer_figures(engine->options.writer, &written);
+    applier_figures(engine->options.applier, &applied);
+    *live = (struct query_live){
+        .uptime_ms = (clock_monotonic_us(engine->options.clock) - engine->started_us) / 1000,
+        .connections = atomic_load(&engine->connections),
+        .commits = written.commits,
+        .records = written.records,
+        .journal_state = journal_states[written.health],
+        .journal_message = written.message,
+        .applier_state = applier_states[applied.health],
+    };
+    return written.active_segment;
+}
+
+static void hand_back(struct engine *engine, struct queue_item *first)
+{
+    if (queue_push_chain(&engine->done, first))
+        engine->options.wake(engine->options.context);
+}
+
+static void reader_done(struct exchange *exchange, void *context)
+{
+    exchange->append.item.next = NULL;
+    hand_back(context, &exchange->append.item);
+}
+
+void engine_applied(struct append *first, void *context)
+{
+    hand_back(context, &first->item);
+}
+
+/* In the writer's thread: what waits for its outcome goes on to the applier, the rest comes back.
+ */
+void engine_written(struct append *first, void *context)
+{
+    struct engine *engine = context;
+    struct queue_item *back = NULL, **back_last = &back;
+    struct queue_item *on = NULL, **on_last = &on;
+    struct queue_item *next;
+    for (struct queue_item *item = &first->item; item; item = next) {
+        const struct append *append = (const struct append *)item;
+        next = item->next;
+        item->next = NULL;
+        if (append->wants_outcome && !append->error) {
+            *on_last = item;
+            on_last = &item->next;
+        } else {
+            *back_last = item;
+            back_last = &item->next;
+        }
+    }
+    if (back)
+        hand_back(engine, back);
+    if (on)
+        applier_await(engine->options.applier, (struct append *)on);
+    else
+        applier_ring(engine->options.applier);
+}
+
+/* --- the loop's side --- */
+
+int engine_new(struct engine **out, const struct engine_options *options, struct failure *failure)
+{
+    struct engine *engine = calloc(1, sizeof *engine);
+    if (!engine)
+        return failure_set(failure, "NO_MEMORY", "no memory for the engine");
+    engine->options = *options;
+    engine->begun_last = &engine->begun;
+    engine->started_us = clock_monotonic_us(options->clock);
+    queue_init(&engine->done);
+    struct reader_options reader = {options->directory, options->clock, look, reader_done, engine};
+    if (reader_new(&engine->reader, &reader, failure) != 0 ||
+        reader_start(engine->reader, failure) != 0) {
+        engine_free(engine);
+        return -1;
+    }
+    *out = engine;
+    return 0;
+}
+
+void engine_free(struct engine *engine)
+{
+    if (!engine)
+        return;
+    reader_stop(engine->reader);
+    reader_stop(engine->auditor);
+    struct queue_item *next;
+    for (struct queue_item *item = queue_take(&engine->done); item; item = next) {
+        next = item->next;
+        exchange_free((struct exchange *)item);
+    }
+    queue_destroy(&engine->done);
+    request_free(&engine->request);
+    document_free(&engine->document);
+    free(engine);
+}
+
+const struct config *engine_config(const struct engine *engine)
+{
+    return engine->options.config;
+}
+
+struct request *engine_request(struct engine *engine)
+{
+    return &engine->request;
+}
+
+struct document *engine_document(struct engine *engine)
+{
+    return &engine->document;
+}
+
+static int64_t records_written(const struct engine *engine)
+{
+    struct writer_figures figures;
+    writer_figures(engine->options.writer, &figures);
+    return figures.records;
+}
+
+/* The thread that answers this read; NULL where there is no memory for one. */
+static struct reader *reader_for(struct engine *engine, const struct exchange *exchange)
+{
+    if (exchange->operation != OPERATION_VERIFY)
+        return engine->reader;
+    struct failure failure;
+    struct reader_options options = {engine->options.directory, engine->options.clock, look,
+                                     reader_done, engine};
+    if (engine->auditor)
+        return engine->auditor;
+    if (reader_new(&engine->auditor, &options, &failure) != 0)
+        return NULL;
+    if (reader_start(engine->auditor, &failure) == 0)
+        return engine->auditor;
+    reader_stop(engine->auditor);
+    engine->auditor = NULL;
+    return NULL;
+}
+
+void engine_begin(struct engine *engine, struct exchange *exchange)
+{
+    exchange->state = EXCHANGE_UNDERWAY;
+    engine->underway++;
+    engine->pending_bytes += exchange->bytes;
+    if (!operation_only_reads(exchange->operation)) {
+        exchange->append.item.next = NULL;
+        *engine->begun_last = &exchange->append.item;
+        engine->begun_last = &exchange->append.item.next;
+        return;
+    }
+    struct reader *reader = reader_for(engine, exchange);
+    exchange->records_seen = records_written(engine);
+    if (exchange->wait_ms > 0 && exchange->deadline_us == 0)
+        exchange->deadline_us =
+            clock_monotonic_us(engine->options.clock) + exchange->wait_ms * 1000;
+    exchange->last_look = engine->draining;
+    if (reader)
+        reader_submit(reader, exchange);
+    else
+        reader_done(exchange, engine); /* an empty reply: the session makes an error of it */
+}
+
+void engine_flush(struct engine *engine)
+{
+    struct append *first = (struct append *)engine->begun;
+    engine->begun = NULL;
+    engine->begun_last = &engine->begun;
+    if (first)
+        writer_submit(engine->options.writer, first);
+}
+
+void exchange_free(struct exchange *exchange)
+{
+    if (!exchange)
+        return;
+    buffer_free(&exchange->reply);
+    buffer_free(&exchange->append.outcome);
+    free(exchange);
+}
+
+static void end(struct engine *engine, struct exchange *exchange)
+{
+    engine->underway--;
+    engine->pending_bytes -= exchange->bytes;
+    exchange->state = EXCHANGE_ANSWERED;
+}
+
+static void look_again(struct engine *engine, struct exchange *exchange, bool last_look)
+{
+    exchange->records_seen = records_written(engine);
+    exchange->last_look = last_look;
+    reader_submit(engine->reader, exchange);
+}
+
+static void park(struct engine *engine, struct exchange *exchange)
+{
+    if (engine->draining || exchange->records_seen != records_written(engine)) {
+        look_again(engine, exchange, engine->draining); /* something came while it looked */
+        return;
+    }
+    exchange->next_parked = engine->parked;
+    engine->parked = exchange;
+}
+
+/* Waiting fetches whose time has come, or for which there may be something now. */
+static void unpark(struct engine *engine)
+{
+    if (!engine->parked)
+        return;
+    int64_t records = records_written(engine);
+    int64_t now_us = clock_monotonic_us(engine->options.clock);
+    struct exchange **link = &engine->parked;
+    while (*link) {
+        struct exchange *exchange = *link;
+        bool due = engine->draining || now_us >= exchange->deadline_us;
+        if (due || records != exchange->records_seen) {
+            *link = exchange->next_parked;
+            look_again(engine, exchange, due);
+        } else {
+            link = &exchange->next_parked;
+        }
+    }
+}
+
+static void take_back(struct engine *engine, struct exchange *exchange, struct session **touched)
+{
+    if (exchange->empty && !exchange->last_look && exchange->session) {
+        park(engine, exchange);
+        return;
+    }
+    end(engine, exchange);
+    if (!exchange->session)
+        exchange_free(exchange);
+    else
+        session_touch(exchange->session, touched);
+}
+
+void engine_collect(struct engine *engine)
+{
+    struct session *touched = NULL;
+    struct queue_item *next;
+    for (struct queue_item *item = queue_take(&engine->done); item; item = next) {
+        next = item->next;
+        take_back(engine, (struct exchange *)item, &touched);
+    }
+    unpark(engine);
+    struct writer_figures figures;
+    writer_figures(engine->options.writer, &figures);
+    if (figures.active_segment != engine->segment) {
+        engine->segment = figures.active_segment;
+        reader_ring(engine->reader);
+    }
+    session_advance_all(touched);
+    engine_flush(engine);
+}
+
+void engine_abandon(struct engine *engine, struct exchange *exchange)
+{
+    exchange->session = NULL;
+    if (exchange->state != EXCHANGE_UNDERWAY) {
+        exchange_free(exchange);
+        return;
+    }
+    for (struct exchange **link = &engine->parked; *link; link = &(*link)->next_parked) {
+        if (*link != exchange)
+            continue;
+        *link = exchange->next_parked;
+        end(engine, exchange);
+        exchange_free(exchange);
+        return;
+    }
+}
+
+bool engine_is_full(const struct engine *engine)
+{
+    return engine->pending_bytes > (size_t)engine->options.config->max_pending_bytes;
+}
+
+bool engine_is_idle(const struct engine *engine)
+{
+    return engine->underway == 0;
+}
+
+int64_t engine_next_deadline_us(const struct engine *engine)
+{
+    int64_t next_us = INT64_MAX;
+    for (const struct exchange *e = engine->parked; e; e = e->next_parked)
+        if (e->deadline_us < next_us)
+            next_us = e->deadline_us;
+    return next_us;
+}
+
+void engine_drain(struct engine *engine)
+{
+    engine->draining = true;
+    unpark(engine);
+}
+
+void engine_count_connection(struct engine *engine, int change)
+{
+    atomic_fetch_add(&engine->connections, change);
+}
+
+int64_t engine_connections(const struct engine *engine)
+{
+    return atomic_load(&engine->connections);
+}

@@ -1,0 +1,66 @@
+/* engine: what the sessions talk to: the writer, the applier and the readers, and the way back.
+ *
+ * Data goes one way: session -> writer -> (applier, where the sender waits for the outcome) -> done
+ * -> session. Everything here runs in the loop's thread except what the workers deliver, which goes
+ * into one queue and rings one bell. No socket, no libevent: `wake` is all it knows of the loop.
+ *
+ * Invariant 1 lives here and in the journal: an exchange with an append is answered only when it
+ * has come back from the writer. Invariant 9: `pending_bytes` counts all that is under way. */
+#ifndef TILLQ_NET_ENGINE_H
+#define TILLQ_NET_ENGINE_H
+
+#include "base/config.h"
+#include "journal/writer.h"
+#include "net/exchange.h"
+#include "net/reader.h"
+#include "stock/applier.h"
+
+struct engine;
+
+struct engine_options {
+    const struct config *config; /* may change between two calls (reload) */
+    const char *directory;
+    struct writer *writer;   /* not owned */
+    struct applier *applier; /* not owned */
+    const struct clock *clock;
+    void (*wake)(void *context); /* from any thread: call engine_collect soon, in the loop */
+    void *context;
+};
+
+int engine_new(struct engine **out, const struct engine_options *options, struct failure *failure)
+    __attribute__((warn_unused_result));
+/* Only when nothing is under way any more. */
+void engine_free(struct engine *engine);
+
+const struct config *engine_config(const struct engine *engine);
+/* Work space of the loop's thread for one line. */
+struct request *engine_request(struct engine *engine);
+struct document *engine_document(struct engine *engine);
+
+/* What the writer's and the applier's deliver functions are to call, with the engine as context. */
+void engine_written(struct append *first, void *engine);
+void engine_applied(struct append *first, void *engine);
+
+/* Begins an exchange: an append goes to the writer with the next engine_flush, a read to a reader.
+ */
+void engine_begin(struct engine *engine, struct exchange *exchange);
+void engine_flush(struct engine *engine);
+/* Takes back what the workers have done: marks exchanges answered and lets their sessions go on
+ * (session_advance, then the session's `changed`). */
+void engine_collect(struct engine *engine);
+/* A session has gone: its exchange is freed now or when it comes back. */
+void engine_abandon(struct engine *engine, struct exchange *exchange);
+void exchange_free(struct exchange *exchange);
+
+/* More is under way than max_pending allows: nobody is read. */
+bool engine_is_full(const struct engine *engine);
+bool engine_is_idle(const struct engine *engine); /* nothing under way */
+/* When a waiting fetch is due, monotonic; INT64_MAX where none waits. engine_collect answers it. */
+int64_t engine_next_deadline_us(const struct engine *engine);
+/* Fetches wait no longer: the daemon is going down. */
+void engine_drain(struct engine *engine);
+
+void engine_count_connection(struct engine *engine, int change);
+int64_t engine_connections(const struct engine *engine);
+
+#endif

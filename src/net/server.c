@@ -1,0 +1,252 @@
+#include "net/server.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/notify.h"
+#include "net/address.h"
+#include "net/connection.h"
+#include "net/reply.h"
+
+#define INPUT_BYTES (64 << 10)
+#define ACCEPTS_A_TURN 64
+
+struct listener {
+    struct server *server;
+    struct event *event;
+    int descriptor;
+};
+
+struct server {
+    struct connection_owner owner;
+    struct listener listeners[CONFIG_LISTEN_MAX];
+    int listener_count;
+    char address[ADDRESS_BYTES];
+    struct event *deadline; /* of waiting fetches */
+    struct event *second;   /* idle connections; accepting again after a failure */
+    struct event *patience;
+    bool stood_still; /* somebody was not read for want of room in the engine */
+    bool draining;
+    void (*over)(void *context);
+    void *over_context;
+};
+
+/* --- listening --- */
+
+static void add_listener(struct server *server, int descriptor)
+{
+    char address[ADDRESS_BYTES];
+    address_of(descriptor, address);
+    bool unix_now = strncmp(address, "unix:", 5) == 0;
+    if (server->address[0] == '\0' || (!unix_now && strncmp(server->address, "unix:", 5) == 0))
+        memcpy(server->address, address, sizeof address);
+    server->listeners[server->listener_count++] =
+        (struct listener){.server = server, .descriptor = descriptor};
+    log_info("listening on %s", address);
+}
+
+int server_new(struct server **out, struct event_base *base, const struct config *config,
+               int inherited, struct failure *failure)
+{
+    struct server *server = calloc(1, sizeof *server);
+    if (!server)
+        return failure_set(failure, "NO_MEMORY", "no memory for the server");
+    server->owner.base = base;
+    server->owner.clock = &clock_system;
+    server->owner.input = malloc(INPUT_BYTES);
+    server->owner.input_bytes = INPUT_BYTES;
+    if (!server->owner.input) {
+        server_free(server);
+        return failure_set(failure, "NO_MEMORY", "no memory for the server");
+    }
+    int count = inherited > 0 ? inherited : config->listen_count;
+    for (int i = 0; i < count && i < CONFIG_LISTEN_MAX; i++) {
+        int descriptor =
+            inherited > 0 ? NOTIFY_FIRST_SOCKET + i : address_listen(config->listen[i], failure);
+        if (descriptor < 0) {
+            server_free(server);
+            return -1;
+        }
+        add_listener(server, descriptor);
+    }
+    *out = server;
+    return 0;
+}
+
+const char *server_address(const struct server *server)
+{
+    return server->address;
+}
+
+/* --- accepting --- */
+
+static void turn_away(int descriptor)
+{
+    struct buffer line = {0};
+    struct failure failure;
+    failure_set(&failure, "TOO_MANY_CONNECTIONS", "the daemon serves as many as it may");
+    reply_error(&line, (struct text){0}, -1, &failure);
+    buffer_add_byte(&line, '\n');
+    ssize_t sent = send(descriptor, line.bytes, line.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)sent; /* it may have gone already */
+    buffer_free(&line);
+    close(descriptor);
+}
+
+static void on_connection(evutil_socket_t descriptor, short what, void *argument)
+{
+    (void)what;
+    struct listener *listener = argument;
+    struct server *server = listener->server;
+    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+        int accepted = accept4(descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (accepted < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+                log_warning("accept: %s; tried again in a second", strerror(errno));
+                event_del(listener->event); /* on_second adds it again */
+            }
+            return;
+        }
+        if (server->owner.count >= engine_config(server->owner.engine)->max_connections)
+            turn_away(accepted);
+        else if (connection_new(&server->owner, accepted) != 0)
+            log_warning("accept: no memory for a connection");
+    }
+}
+
+static void on_second(evutil_socket_t descriptor, short what, void *argument)
+{
+    (void)descriptor;
+    (void)what;
+    struct server *server = argument;
+    int64_t idle_timeout_s = engine_config(server->owner.engine)->idle_timeout_s;
+    if (idle_timeout_s > 0 && !server->draining)
+        connection_end_idle(&server->owner,
+                            clock_monotonic_us(server->owner.clock) - idle_timeout_s * 1000000);
+    for (int i = 0; i < server->listener_count && !server->draining; i++)
+        if (!event_pending(server->listeners[i].event, EV_READ, NULL))
+            event_add(server->listeners[i].event, NULL);
+}
+
+static void on_deadline(evutil_socket_t descriptor, short what, void *argument)
+{
+    (void)descriptor;
+    (void)what;
+    server_collect(argument);
+}
+
+int server_accept(struct server *server, struct engine *engine, struct failure *failure)
+{
+    struct event_base *base = server->owner.base;
+    const struct timeval second = {.tv_sec = 1};
+    server->owner.engine = engine;
+    server->deadline = evtimer_new(base, on_deadline, server);
+    server->second = event_new(base, -1, EV_PERSIST, on_second, server);
+    bool ok = server->deadline && server->second && event_add(server->second, &second) == 0;
+    for (int i = 0; i < server->listener_count && ok; i++) {
+        struct listener *listener = &server->listeners[i];
+        listener->event =
+            event_new(base, listener->descriptor, EV_READ | EV_PERSIST, on_connection, listener);
+        ok = listener->event && event_add(listener->event, NULL) == 0;
+    }
+    return ok ? 0 : failure_set(failure, "NO_MEMORY", "no memory for the listeners");
+}
+
+/* --- the engine's side --- */
+
+static void set_deadline(struct server *server)
+{
+    int64_t due_us = engine_next_deadline_us(server->owner.engine);
+    if (due_us == INT64_MAX) {
+        evtimer_del(server->deadline);
+        return;
+    }
+    int64_t wait_us = due_us - clock_monotonic_us(server->owner.clock);
+    if (wait_us < 0)
+        wait_us = 0;
+    const struct timeval wait = {.tv_sec = wait_us / 1000000, .tv_usec = wait_us % 1000000};
+    evtimer_add(server->deadline, &wait);
+}
+
+static void look_if_over(struct server *server)
+{
+    if (!server->draining || server->owner.count > 0 || !server->over)
+        return;
+    void (*over)(void *context) = server->over;
+    server->over = NULL;
+    over(server->over_context);
+}
+
+void server_collect(struct server *server)
+{
+    struct engine *engine = server->owner.engine;
+    server->stood_still = server->stood_still || engine_is_full(engine);
+    engine_collect(engine);
+    if (server->stood_still && !engine_is_full(engine)) {
+        server->stood_still = false;
+        connection_resume_all(&server->owner);
+    }
+    set_deadline(server);
+    look_if_over(server);
+}
+
+/* --- going down --- */
+
+static void on_patience_over(evutil_socket_t descriptor, short what, void *argument)
+{
+    (void)descriptor;
+    (void)what;
+    struct server *server = argument;
+    log_warning("%lld connections did not take their replies in time",
+                (long long)server->owner.count);
+    connection_free_all(&server->owner);
+    look_if_over(server);
+}
+
+void server_drain(struct server *server, int64_t patience_ms, void (*over)(void *context),
+                  void *context)
+{
+    const struct timeval patience = {.tv_sec = patience_ms / 1000,
+                                     .tv_usec = patience_ms % 1000 * 1000};
+    server->draining = true;
+    server->over = over;
+    server->over_context = context;
+    for (int i = 0; i < server->listener_count; i++)
+        event_del(server->listeners[i].event);
+    engine_drain(server->owner.engine);
+    connection_drain_all(&server->owner);
+    server->patience = evtimer_new(server->owner.base, on_patience_over, server);
+    if (!server->patience || evtimer_add(server->patience, &patience) != 0)
+        on_patience_over(-1, 0, server);
+    look_if_over(server);
+}
+
+static void free_event(struct event *event)
+{
+    if (event)
+        event_free(event);
+}
+
+void server_free(struct server *server)
+{
+    if (!server)
+        return;
+    connection_free_all(&server->owner);
+    for (int i = 0; i < server->listener_count; i++) {
+        free_event(server->listeners[i].event);
+        close(server->listeners[i].descriptor);
+    }
+    if (strncmp(server->address, "unix:", 5) == 0)
+        log_debug("the socket %s is left for the next start to replace", server->address);
+    free_event(server->deadline);
+    free_event(server->second);
+    free_event(server->patience);
+    free(server->owner.input);
+    free(server);
+}

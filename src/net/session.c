@@ -1,0 +1,488 @@
+#include "net/session.h"
+
+#include <stdlib.h>
+
+#include "net/line.h"
+#include "net/reply.h"
+#include "stock/document.h"
+
+struct session {
+    struct engine *engine;
+    void (*changed)(void *context);
+    void *context;
+    struct line_splitter splitter;
+    struct buffer kept; /* input that could not be worked on yet */
+    struct buffer output;
+    struct exchange *first, **last; /* in the order asked */
+    int64_t in_flight;
+    bool ending;      /* takes no more requests */
+    bool input_ended; /* nothing more will come than what is kept */
+    bool touched;     /* on the engine's list */
+    struct session *next_touched;
+    struct text terminal, shop; /* from hello; absent = not said */
+    char *names;
+};
+
+struct session *session_new(struct engine *engine, void (*changed)(void *context), void *context)
+{
+    struct session *session = calloc(1, sizeof *session);
+    if (!session)
+        return NULL;
+    session->engine = engine;
+    session->changed = changed;
+    session->context = context;
+    session->last = &session->first;
+    return session;
+}
+
+void session_free(struct session *session)
+{
+    struct exchange *next;
+    for (struct exchange *exchange = session->first; exchange; exchange = next) {
+        next = exchange->next;
+        engine_abandon(session->engine, exchange);
+    }
+    line_free(&session->splitter);
+    buffer_free(&session->kept);
+    buffer_free(&session->output);
+    free(session->names);
+    free(session);
+}
+
+struct buffer *session_output(struct session *session)
+{
+    return &session->output;
+}
+
+bool session_is_over(const struct session *session)
+{
+    return session->ending && !session->first;
+}
+
+bool session_is_owed(const struct session *session)
+{
+    return session->first != NULL;
+}
+
+static bool can_take(const struct session *session)
+{
+    const struct config *limits = engine_config(session->engine);
+    return !session->ending && session->in_flight < limits->max_in_flight &&
+           session->output.length < (size_t)limits->max_reply_bytes &&
+           !engine_is_full(session->engine);
+}
+
+bool session_wants_input(const struct session *session)
+{
+    return can_take(session) && session->kept.length == 0;
+}
+
+/* --- replies --- */
+
+static void add_answer_to_append(struct session *session, const struct exchange *exchange)
+{
+    const struct append *append = &exchange->append;
+    struct buffer *output = &session->output;
+    if (append->error) {
+        struct failure failure;
+        failure_set(&failure, append->error, "%s", append->message);
+        reply_error(output, exchange->tag, exchange->seq, &failure);
+        return;
+    }
+    reply_begin(output, exchange->tag, exchange->seq);
+    if (exchange->operation == OPERATION_COMMIT) {
+        reply_add_int(output, "offset", append->offset);
+    } else if (exchange->operation == OPERATION_ROLL) {
+        reply_add_int(output, "segment", append->offset);
+    } else {
+        reply_add_text(output, "topic", append->topic);
+        reply_add_int(output, "partition", append->partition);
+        if (append->offset >= 0)
+            reply_add_int(output, "offset", append->offset);
+        if (append->duplicate)
+            buffer_add_string(output, ",\"duplicate\":true");
+        if (append->outcome.length > 0) {
+            buffer_add_byte(output, ',');
+            buffer_add_text(output, buffer_text(&append->outcome));
+        }
+    }
+    buffer_add_byte(output, '}');
+}
+
+static void add_reply(struct session *session, const struct exchange *exchange)
+{
+    const struct append *append = &exchange->append;
+    struct buffer *output = &session->output;
+    size_t before = output->length;
+    if (exchange->ack == ACK_NONE && exchange->operation == OPERATION_PUT &&
+        exchange->reply.length == 0 && !append->error)
+        return;
+    if (exchange->reply.failed || append->outcome.failed) {
+        struct failure failure;
+        failure_set(&failure, "NO_MEMORY", "no memory for the reply");
+        reply_error(output, exchange->tag, exchange->seq, &failure);
+    } else if (exchange->reply.length > 0) {
+        buffer_add_text(output, buffer_text(&exchange->reply));
+    } else if (operation_only_reads(exchange->operation)) {
+        struct failure failure;
+        failure_set(&failure, "FAILED", "nobody could be found to answer this");
+        reply_error(output, exchange->tag, exchange->seq, &failure);
+    } else {
+        add_answer_to_append(session, exchange);
+    }
+    buffer_add_byte(output, '\n');
+    if (output->failed) { /* no memory for even a line: end rather than answer the wrong request */
+        output->failed = false;
+        output->length = before;
+        session->ending = true;
+    }
+}
+
+/* Moves the replies that are due into the output and begins the read that has come to the front. */
+static void advance(struct session *session)
+{
+    struct exchange *exchange;
+    while ((exchange = session->first) && exchange->state == EXCHANGE_ANSWERED) {
+        add_reply(session, exchange);
+        session->ending = session->ending || exchange->closes;
+        session->first = exchange->next;
+        if (!session->first)
+            session->last = &session->first;
+        session->in_flight--;
+        exchange_free(exchange);
+    }
+    if (exchange && exchange->state == EXCHANGE_WAITING)
+        engine_begin(session->engine, exchange);
+}
+
+static void enqueue(struct session *session, struct exchange *exchange)
+{
+    exchange->session = session;
+    *session->last = exchange;
+    session->last = &exchange->next;
+    session->in_flight++;
+}
+
+/* --- requests --- */
+
+static struct exchange *exchange_new(const struct request *request, size_t memory_bytes)
+{
+    struct exchange *exchange = calloc(1, sizeof *exchange + memory_bytes + request->tag.length);
+    if (!exchange)
+        return NULL;
+    exchange->operation = request->operation;
+    exchange->ack = request->ack;
+    exchange->seq = request->seq;
+    exchange->bytes = sizeof *exchange + memory_bytes + request->tag.length;
+    exchange->append.record.seq = -1;
+    if (request->tag.bytes) {
+        char *tag = exchange->memory + memory_bytes;
+        memcpy(tag, request->tag.bytes, request->tag.length);
+        exchange->tag = (struct text){tag, request->tag.length};
+    }
+    return exchange;
+}
+
+/* Copies a text into the exchange's memory at *at. */
+static struct text keep(struct text text, char **at)
+{
+    if (!text.bytes)
+        return text;
+    char *copy = *at;
+    memcpy(copy, text.bytes, text.length);
+    *at += text.length;
+    return (struct text){copy, text.length};
+}
+
+/* Answers right here; in its turn, like everything else. */
+static void answer_failure(struct session *session, const struct request *request,
+                           const struct failure *failure, bool closes)
+{
+    struct exchange *exchange = exchange_new(request, 0);
+    if (!exchange) {
+        session->ending = true;
+        return;
+    }
+    reply_error(&exchange->reply, request->tag, request->seq, failure);
+    exchange->closes = closes;
+    exchange->state = EXCHANGE_ANSWERED;
+    enqueue(session, exchange);
+    if (closes)
+        session->ending = true;
+}
+
+static int no_memory(struct failure *failure)
+{
+    return failure_set(failure, "NO_MEMORY", "no memory for this request; send it again later");
+}
+
+static bool is_management(const struct session *session)
+{
+    struct text list = text_of(engine_config(session->engine)->management);
+    while (list.length > 0) {
+        const char *blank = memchr(list.bytes, ' ', list.length);
+        size_t length = blank ? (size_t)(blank - list.bytes) : list.length;
+        if (length > 0 && text_equal((struct text){list.bytes, length}, session->terminal))
+            return true;
+        length += blank ? 1 : 0;
+        list.bytes += length;
+        list.length -= length;
+    }
+    return false;
+}
+
+static int say_hello(struct session *session, const struct request *request,
+                     struct failure *failure)
+{
+    char *names = malloc(request->terminal.length + request->shop.length + 1);
+    if (!names)
+        return no_memory(failure);
+    char *at = names;
+    free(session->names);
+    session->names = names;
+    session->terminal = keep(request->terminal, &at);
+    session->shop = keep(request->shop, &at);
+    return 0;
+}
+
+/* The document as it is journaled: what it left out and hello said is written into it, so that all
+ * a decision needs is in the journal. */
+static void add_missing(const struct request *request, const struct document *document,
+                        struct buffer *out)
+{
+    bool has_shop = json_member(&request->json, request->doc, "shop") != JSON_ABSENT;
+    bool has_terminal = json_member(&request->json, request->doc, "terminal") != JSON_ABSENT;
+    if (!has_shop) {
+        buffer_add_string(out, "\"shop\":");
+        buffer_add_json(out, document->shop);
+        buffer_add_byte(out, ',');
+    }
+    if (!has_terminal) {
+        buffer_add_string(out, "\"terminal\":");
+        buffer_add_json(out, document->terminal);
+        buffer_add_byte(out, ',');
+    }
+}
+
+static int check_document(struct session *session, const struct request *request,
+                          struct document *document, struct failure *failure)
+{
+    struct document_defaults defaults = {session->shop, session->terminal};
+    if (!defaults.shop.bytes)
+        defaults.shop = text_of(engine_config(session->engine)->shop);
+    if (document_read(document, &request->json, request->doc, &defaults, failure) != 0)
+        return -1;
+    if (session->terminal.bytes && !text_equal(document->terminal, session->terminal) &&
+        !is_management(session))
+        return failure_set_field(failure, "TERMINAL_MISMATCH", "terminal",
+                                 "terminal: this connection said hello as another one");
+    return 0;
+}
+
+static int begin_put(struct session *session, const struct request *request,
+                     struct failure *failure)
+{
+    struct document *document = engine_document(session->engine);
+    if (check_document(session, request, document, failure) != 0)
+        return -1;
+    struct text raw = json_raw(&request->json, request->doc);
+    struct buffer added = {0}, key = {0};
+    add_missing(request, document, &added);
+    buffer_add_json(&key, document->shop);
+    size_t value_length = raw.length + added.length;
+    struct exchange *exchange =
+        added.failed || key.failed
+            ? NULL
+            : exchange_new(request, value_length + key.length + document->terminal.length);
+    if (exchange) {
+        char *at = exchange->memory;
+        struct append *append = &exchange->append;
+        append->kind = APPEND_RECORD;
+        append->topic = TEXT_LITERAL(STOCK_TOPIC);
+        append->record.value = (struct text){at, value_length};
+        *at++ = '{';
+        keep(buffer_text(&added), &at);
+        keep((struct text){raw.bytes + 1, raw.length - 1}, &at);
+        append->record.key = keep(buffer_text(&key), &at);
+        append->record.seq = document->seq;
+        append->producer = keep(document->terminal, &at);
+        append->wants_outcome = request->ack == ACK_APPLIED;
+        enqueue(session, exchange);
+        engine_begin(session->engine, exchange);
+    }
+    buffer_free(&added);
+    buffer_free(&key);
+    return exchange ? 0 : no_memory(failure);
+}
+
+static int begin_produce(struct session *session, const struct request *request,
+                         struct failure *failure)
+{
+    struct exchange *exchange =
+        exchange_new(request, request->topic.length + request->key.length +
+                                  request->headers.length + request->value.length);
+    if (!exchange)
+        return no_memory(failure);
+    char *at = exchange->memory;
+    struct append *append = &exchange->append;
+    append->kind = APPEND_RECORD;
+    append->topic = keep(request->topic, &at);
+    append->record.key = keep(request->key, &at);
+    append->record.headers = keep(request->headers, &at);
+    append->record.value = keep(request->value, &at);
+    enqueue(session, exchange);
+    engine_begin(session->engine, exchange);
+    return 0;
+}
+
+static int begin_commit(struct session *session, const struct request *request,
+                        struct failure *failure)
+{
+    struct exchange *exchange =
+        exchange_new(request, request->topic.length + request->group.length);
+    if (!exchange)
+        return no_memory(failure);
+    char *at = exchange->memory;
+    struct append *append = &exchange->append;
+    append->kind = request->operation == OPERATION_ROLL ? APPEND_ROLL : APPEND_GROUP_OFFSET;
+    append->topic = keep(request->topic, &at);
+    append->group = keep(request->group, &at);
+    append->partition = request->partition;
+    append->group_offset = request->offset;
+    enqueue(session, exchange);
+    engine_begin(session->engine, exchange);
+    return 0;
+}
+
+static int begin_read(struct session *session, const struct request *request, struct text line,
+                      struct failure *failure)
+{
+    struct exchange *exchange = exchange_new(request, line.length);
+    if (!exchange)
+        return no_memory(failure);
+    char *at = exchange->memory;
+    exchange->line = keep(line, &at);
+    exchange->wait_ms = request->wait_ms;
+    exchange->state = EXCHANGE_WAITING;
+    enqueue(session, exchange);
+    return 0;
+}
+
+static int begin(struct session *session, const struct request *request, struct text line,
+                 struct failure *failure)
+{
+    switch (request->operation) {
+    case OPERATION_PUT:
+        return begin_put(session, request, failure);
+    case OPERATION_PRODUCE:
+        return begin_produce(session, request, failure);
+    case OPERATION_COMMIT:
+    case OPERATION_ROLL:
+        return begin_commit(session, request, failure);
+    case OPERATION_HELLO:
+        if (say_hello(session, request, failure) != 0)
+            return -1;
+        break;
+    default:
+        break;
+    }
+    return begin_read(session, request, line, failure);
+}
+
+static void take_line(struct session *session, struct text line)
+{
+    struct request *request = engine_request(session->engine);
+    struct failure failure;
+    if (request_read(request, line, &failure) != 0 || begin(session, request, line, &failure) != 0)
+        answer_failure(session, request, &failure, false);
+    request_shrink(request);
+}
+
+/* Works on the splitter's input as far as the limits allow. */
+static void work(struct session *session)
+{
+    size_t limit_bytes = (size_t)engine_config(session->engine)->max_line_bytes;
+    enum line_result result = LINE_WHOLE;
+    struct text line;
+    while (can_take(session) && result == LINE_WHOLE) {
+        result = line_next(&session->splitter, limit_bytes, &line);
+        if (result == LINE_WHOLE)
+            take_line(session, line);
+    }
+    if (result == LINE_TOO_LONG || result == LINE_NO_MEMORY) {
+        struct failure failure;
+        struct request none = {.seq = -1};
+        if (result == LINE_TOO_LONG)
+            failure_set(&failure, "LINE_TOO_LONG", "a line is at most %zu bytes", limit_bytes);
+        else
+            no_memory(&failure);
+        answer_failure(session, &none, &failure, true);
+    }
+    advance(session);
+}
+
+void session_receive(struct session *session, struct text bytes)
+{
+    line_feed(&session->splitter, bytes);
+    work(session);
+    if (session->splitter.input.length > 0 && !session->ending) {
+        buffer_add_text(&session->kept, session->splitter.input);
+        session->ending = session->ending || session->kept.failed;
+    }
+    line_feed(&session->splitter, (struct text){0});
+}
+
+void session_resume(struct session *session)
+{
+    while (session->kept.length > 0 && can_take(session)) {
+        struct buffer input = session->kept;
+        session->kept = (struct buffer){0};
+        session_receive(session, buffer_text(&input));
+        bool moved = session->kept.length < input.length;
+        buffer_free(&input);
+        if (!moved)
+            break;
+    }
+    if (session->input_ended && session->kept.length == 0)
+        session->ending = true;
+}
+
+void session_end_input(struct session *session)
+{
+    session->input_ended = true;
+    session_resume(session);
+}
+
+void session_refuse(struct session *session, const char *code, const char *message)
+{
+    struct failure failure;
+    struct request none = {.seq = -1};
+    if (session->ending)
+        return;
+    failure_set(&failure, code, "%s", message);
+    answer_failure(session, &none, &failure, true);
+    advance(session);
+}
+
+/* --- the engine's side --- */
+
+void session_touch(struct session *session, struct session **touched)
+{
+    if (session->touched)
+        return;
+    session->touched = true;
+    session->next_touched = *touched;
+    *touched = session;
+}
+
+void session_advance_all(struct session *touched)
+{
+    struct session *next;
+    for (struct session *session = touched; session; session = next) {
+        next = session->next_touched;
+        session->touched = false;
+        advance(session);
+        session_resume(session);
+        session->changed(session->context); /* may free it */
+    }
+}

@@ -1,0 +1,42 @@
+/* session: one terminal's conversation: bytes in, bytes out. Knows no socket.
+ *
+ * Replies leave in the order of the requests. A request that writes begins at once; one that reads
+ * begins when everything before it is answered, so it sees what its own connection did before.
+ * A session takes no more requests (and wants no more input) while it is owed max_in_flight
+ * replies, holds max_reply bytes nobody has read, or the engine is full. */
+#ifndef TILLQ_NET_SESSION_H
+#define TILLQ_NET_SESSION_H
+
+#include "base/buffer.h"
+#include "net/engine.h"
+
+struct session;
+
+/* `changed` is called in the loop when there is output, or the session can take input again. It may
+ * free the session. */
+struct session *session_new(struct engine *engine, void (*changed)(void *context), void *context);
+void session_free(struct session *session);
+
+/* Bytes that came; taken whole (what cannot be worked on yet is kept). Only while it wants input.
+ */
+void session_receive(struct session *session, struct text bytes);
+bool session_wants_input(const struct session *session);
+/* Works on kept input, where the reason to wait is gone. */
+void session_resume(struct session *session);
+/* Nothing more will come (the other side has closed its half): answer what was asked, then end. */
+void session_end_input(struct session *session);
+/* Answers with an error and ends: "IDLE_TIMEOUT", "SHUTTING_DOWN". Requests under way come first.
+ */
+void session_refuse(struct session *session, const char *code, const char *message);
+
+/* What is to be sent; the caller consumes what it could send. */
+struct buffer *session_output(struct session *session);
+/* All is answered and nothing more will be: close when the output is sent. */
+bool session_is_over(const struct session *session);
+bool session_is_owed(const struct session *session); /* replies are outstanding */
+
+/* For the engine. */
+void session_touch(struct session *session, struct session **touched);
+void session_advance_all(struct session *touched);
+
+#endif
