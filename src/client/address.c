@@ -4,10 +4,12 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HOST_BYTES 256
@@ -121,4 +123,46 @@ int address_outcome(int socket)
     if (getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
         return errno;
     return error;
+}
+
+int64_t address_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t address_deadline_ms(int timeout_ms)
+{
+    return timeout_ms < 0 ? INT64_MAX : address_now_ms() + timeout_ms;
+}
+
+int address_wait(int socket, short events, int64_t deadline_ms)
+{
+    for (;;) {
+        int timeout_ms = -1;
+        if (deadline_ms != INT64_MAX) {
+            int64_t left = deadline_ms - address_now_ms();
+            timeout_ms = left < 0 ? 0 : (int)left;
+        }
+        struct pollfd one = {.fd = socket, .events = events};
+        int count = poll(&one, 1, timeout_ms);
+        if (count > 0)
+            return one.revents;
+        if (count == 0 || errno != EINTR)
+            return count;
+    }
+}
+
+int address_connect(const struct address *address, int timeout_ms)
+{
+    int fd = address_start(address);
+    if (fd < 0)
+        return fd;
+    int events = address_wait(fd, POLLOUT, address_deadline_ms(timeout_ms));
+    int error = events < 0 ? errno : events == 0 ? ETIMEDOUT : address_outcome(fd);
+    if (error == 0)
+        return fd;
+    close(fd);
+    return -error;
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
 /* Of a host with more addresses the rest is left out. */
@@ -28,5 +29,15 @@ int address_start(const struct address *address);
 
 /* What became of it, once writable: 0 or a positive errno. */
 int address_outcome(int socket);
+
+/* Both, waiting at most `timeout_ms` (negative: for ever): a connected, non-blocking socket, or a
+ * negative errno (-ETIMEDOUT when the time is over). */
+int address_connect(const struct address *address, int timeout_ms);
+
+/* Waits for poll's `events` until the deadline: the events that came, 0 when it is over, -1 with
+ * errno. A deadline is a moment of address_now_ms; INT64_MAX = never. */
+int address_wait(int socket, short events, int64_t deadline_ms);
+int64_t address_now_ms(void);
+int64_t address_deadline_ms(int timeout_ms);
 
 #endif

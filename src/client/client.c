@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "client/address.h"
@@ -50,53 +49,24 @@ static enum tillq_client_result broken(struct tillq_client *client, enum tillq_c
     return failed(client, result, "%s", why);
 }
 
-static int64_t now_ms(void)
+static int time_left_ms(int64_t deadline_ms)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* A moment; INT64_MAX = never. */
-static int64_t deadline_of(int timeout_ms)
-{
-    return timeout_ms < 0 ? INT64_MAX : now_ms() + timeout_ms;
-}
-
-/* Waits for `events`. The events that came, 0 when the time is over, -1 with errno. */
-static int wait_for(int socket, short events, int64_t deadline)
-{
-    for (;;) {
-        int timeout = -1;
-        if (deadline != INT64_MAX) {
-            int64_t left = deadline - now_ms();
-            timeout = left < 0 ? 0 : (int)left;
-        }
-        struct pollfd poll_one = {.fd = socket, .events = events};
-        int count = poll(&poll_one, 1, timeout);
-        if (count > 0)
-            return poll_one.revents;
-        if (count == 0 || errno != EINTR)
-            return count;
-    }
+    if (deadline_ms == INT64_MAX)
+        return -1;
+    int64_t left = deadline_ms - address_now_ms();
+    return left < 0 ? 0 : (int)left;
 }
 
 static enum tillq_client_result connect_one(struct tillq_client *client, const char *text,
-                                            const struct address *address, int64_t deadline)
+                                            const struct address *address, int64_t deadline_ms)
 {
-    int fd = address_start(address);
-    int error = fd < 0 ? -fd : 0;
+    int fd = address_connect(address, time_left_ms(deadline_ms));
     if (fd >= 0) {
-        int events = wait_for(fd, POLLOUT, deadline);
-        error = events < 0 ? errno : events == 0 ? ETIMEDOUT : address_outcome(fd);
-        if (error == 0) {
-            client->socket = fd;
-            return TILLQ_CLIENT_OK;
-        }
-        close(fd);
+        client->socket = fd;
+        return TILLQ_CLIENT_OK;
     }
-    return failed(client, error == ETIMEDOUT ? TILLQ_CLIENT_TIMEOUT : TILLQ_CLIENT_UNREACHABLE,
-                  "%.100s: %s", text, strerror(error));
+    return failed(client, fd == -ETIMEDOUT ? TILLQ_CLIENT_TIMEOUT : TILLQ_CLIENT_UNREACHABLE,
+                  "%.100s: %s", text, strerror(-fd));
 }
 
 enum tillq_client_result tillq_client_open(struct tillq_client **out, const char *address,
@@ -111,10 +81,10 @@ enum tillq_client_result tillq_client_open(struct tillq_client **out, const char
     int count = address_resolve(address, list, client->message, sizeof client->message);
     if (count < 0)
         return TILLQ_CLIENT_BAD_ADDRESS;
-    int64_t deadline = deadline_of(timeout_ms);
+    int64_t deadline_ms = address_deadline_ms(timeout_ms);
     enum tillq_client_result result = TILLQ_CLIENT_UNREACHABLE;
     for (int i = 0; i < count && client->socket < 0; i++)
-        result = connect_one(client, address, &list[i], deadline);
+        result = connect_one(client, address, &list[i], deadline_ms);
     if (result == TILLQ_CLIENT_OK)
         client->message[0] = '\0';
     return result;
@@ -196,11 +166,11 @@ enum tillq_client_result tillq_client_send(struct tillq_client *client, const ch
         return failed(client, TILLQ_CLIENT_CLOSED, "the connection is closed");
     if (memchr(line, '\n', length))
         return failed(client, TILLQ_CLIENT_BAD_LINE, "a line to send contains a line feed");
-    int64_t deadline = deadline_of(timeout_ms);
+    int64_t deadline_ms = address_deadline_ms(timeout_ms);
     size_t sent = 0;
     enum tillq_client_result result = push(client, line, length, &sent);
     while (result == TILLQ_CLIENT_OK && sent <= length) {
-        int events = wait_for(client->socket, POLLIN | POLLOUT, deadline);
+        int events = address_wait(client->socket, POLLIN | POLLOUT, deadline_ms);
         if (events < 0)
             return broken(client, TILLQ_CLIENT_FAILED, strerror(errno));
         if (events == 0)
@@ -238,13 +208,13 @@ enum tillq_client_result tillq_client_receive(struct tillq_client *client, const
                                               size_t *length, int timeout_ms)
 {
     client->message[0] = '\0';
-    int64_t deadline = deadline_of(timeout_ms);
+    int64_t deadline_ms = address_deadline_ms(timeout_ms);
     while (!next_line(client, line, length)) {
         if (client->socket < 0)
             return failed(client, TILLQ_CLIENT_CLOSED, "the connection is closed");
         if (client->end - client->start > TILLQ_CLIENT_REPLY_MAX_BYTES)
             return broken(client, TILLQ_CLIENT_FAILED, "a reply is too long");
-        int events = wait_for(client->socket, POLLIN, deadline);
+        int events = address_wait(client->socket, POLLIN, deadline_ms);
         if (events < 0)
             return broken(client, TILLQ_CLIENT_FAILED, strerror(errno));
         if (events == 0)
@@ -259,16 +229,11 @@ enum tillq_client_result tillq_client_receive(struct tillq_client *client, const
 enum tillq_client_result tillq_client_ask(struct tillq_client *client, const char *line,
                                           const char **reply, int timeout_ms)
 {
-    int64_t deadline = deadline_of(timeout_ms);
+    int64_t deadline_ms = address_deadline_ms(timeout_ms);
     enum tillq_client_result result = tillq_client_send(client, line, strlen(line), timeout_ms);
     if (result != TILLQ_CLIENT_OK)
         return result;
-    int left = timeout_ms;
-    if (timeout_ms >= 0) {
-        int64_t remaining = deadline - now_ms();
-        left = remaining < 0 ? 0 : (int)remaining;
-    }
-    return tillq_client_receive(client, reply, NULL, left);
+    return tillq_client_receive(client, reply, NULL, time_left_ms(deadline_ms));
 }
 
 const char *tillq_client_message(const struct tillq_client *client)
