@@ -251,6 +251,16 @@ int db_columns(struct db_statement *statement)
     return sqlite3_column_count(statement->handle);
 }
 
+bool db_same_value(struct db_statement *a, struct db_statement *b, int column)
+{
+    int type = sqlite3_column_type(a->handle, column);
+    if (type != sqlite3_column_type(b->handle, column))
+        return false;
+    if (type == SQLITE_INTEGER)
+        return db_int(a, column) == db_int(b, column);
+    return type == SQLITE_NULL || text_equal(db_blob(a, column), db_blob(b, column));
+}
+
 int64_t db_int_of(struct db *db, const char *sql, int64_t otherwise)
 {
     struct db_statement *statement = db_prepare(db, sql);

@@ -75,6 +75,8 @@ struct text db_text(struct db_statement *statement, int column); /* valid until 
 struct text db_blob(struct db_statement *statement, int column);
 bool db_is_null(struct db_statement *statement, int column);
 int db_columns(struct db_statement *statement);
+/* The same type and the same bytes. */
+bool db_same_value(struct db_statement *a, struct db_statement *b, int column);
 
 /* First column of the first row of a query without parameters; `otherwise` where there is none. */
 int64_t db_int_of(struct db *db, const char *sql, int64_t otherwise);

@@ -69,6 +69,18 @@ static void watch(struct event *event, bool *watched, bool wanted)
         event_del(event);
 }
 
+/* An orderly end. Closing while unread input lies in the socket would send a reset, which can take
+ * the last replies away from a client that has not read them yet. */
+static void finish(struct connection *connection)
+{
+    shutdown(connection->descriptor, SHUT_WR);
+    for (int i = 0; i < 16; i++)
+        if (recv(connection->descriptor, connection->owner->input, connection->owner->input_bytes,
+                 MSG_DONTWAIT) <= 0)
+            break;
+    connection_free(connection);
+}
+
 /* After anything happened: send, then wait for what is wanted next. May free the connection. */
 static void settle(void *context)
 {
@@ -80,7 +92,7 @@ static void settle(void *context)
     }
     bool unsent = session_output(session)->length > 0;
     if (!unsent && session_is_over(session)) {
-        connection_free(connection);
+        finish(connection);
         return;
     }
     watch(&connection->write_event, &connection->writing, unsent);

@@ -74,6 +74,12 @@ int server_new(struct server **out, struct event_base *base, const struct config
             return -1;
         }
         add_listener(server, descriptor);
+        char address[ADDRESS_BYTES];
+        address_of(descriptor, address);
+        if (inherited > 0 && config_check_address(config, address, failure) != 0) {
+            server_free(server);
+            return -1;
+        }
     }
     *out = server;
     return 0;

@@ -26,6 +26,7 @@ struct applier {
     _Atomic int64_t documents;
     _Atomic int64_t applied;
     atomic_int health;
+    atomic_bool stopping;
     char directory[];
 };
 
@@ -122,6 +123,7 @@ void applier_stop(struct applier *applier)
 {
     if (!applier)
         return;
+    atomic_store(&applier->stopping, true);
     worker_stop(applier->worker);
     answer_free(applier->answer);
     fold_free(applier->fold);
@@ -275,7 +277,7 @@ enum worker_next applier_step(void *context)
     bool more = apply_some(applier);
     answer_waiting(applier, !more);
     stock_tend(applier->stock, !more);
-    if (more)
+    if (more && !atomic_load(&applier->stopping))
         return WORKER_AGAIN;
     return atomic_load(&applier->health) == APPLIER_FULL ? WORKER_LATER : WORKER_SLEEP;
 }

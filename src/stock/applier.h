@@ -43,7 +43,8 @@ int applier_new(struct applier **out, const struct applier_options *options,
     __attribute__((warn_unused_result));
 int applier_start(struct applier *applier, const struct clock *clock, struct failure *failure)
     __attribute__((warn_unused_result));
-/* Applies what is journaled, answers who waits, ends the thread, closes. NULL is fine. */
+/* Ends the thread after its transaction and closes; what is not applied yet is applied at the next
+ * start. Nobody may be waiting any more. NULL is fine. */
 void applier_stop(struct applier *applier);
 
 /* Any thread: the journal has grown, or has a new segment. */
@@ -54,7 +55,7 @@ void applier_set_documents(struct applier *applier, int64_t documents);
 void applier_figures(const struct applier *applier, struct applier_figures *figures);
 int64_t applier_busy_us(const struct applier *applier);
 
-/* What the thread does, for whoever drives it by hand. */
+/* What the thread does, for whoever drives it by hand (before it is started, or instead). */
 enum worker_next applier_step(void *applier);
 
 #endif

@@ -14,14 +14,14 @@
 #define CHECKPOINT_BUSY_PAGES 8000
 
 const struct stock_table stock_tables[] = {
-    {"document", "partition, offset"},
-    {"movement", "id"},
-    {"stock", "id"},
-    {"document_id", "terminal, id"},
-    {"dead", "partition, offset"},
-    {"progress", "partition"},
-    {"place", "id"},
-    {"format", "version"},
+    {"document", "partition, offset", 1},
+    {"movement", "id", 3},
+    {"document_id", "terminal, id", 3},
+    {"dead", "partition, offset", 1},
+    {"stock", "id", -1},
+    {"progress", "partition", -1},
+    {"place", "id", -1},
+    {"format", "version", -1},
 };
 const int stock_table_count = (int)(sizeof stock_tables / sizeof stock_tables[0]);
 

@@ -95,6 +95,7 @@ struct db *stock_db(struct stock *stock);
 struct stock_table {
     const char *name;
     const char *order;
+    int offset_column; /* that says which document a row came from; -1 = none does */
 };
 extern const struct stock_table stock_tables[];
 extern const int stock_table_count;

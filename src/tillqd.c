@@ -1,0 +1,427 @@
+/* tillqd: options, wiring, signals, the loop. The only file that knows everybody. */
+#include <errno.h>
+#include <event2/event.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bell.h"
+#include "base/config.h"
+#include "base/db.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/notify.h"
+#include "net/server.h"
+
+#define STOP_PATIENCE_MS 10000
+
+struct options {
+    const char *config_path; /* NULL: no file */
+    const char *directory;   /* NULL: the configuration's */
+    const char *listen;      /* NULL: the configuration's */
+    bool check_only;
+};
+
+struct daemon {
+    struct options options;
+    struct config config;
+    int lock;
+    struct event_base *base;
+    struct bell *bell;
+    struct event *signals[3];
+    struct event *watchdog;
+    int64_t watchdog_us;
+    struct writer *writer;
+    struct applier *applier;
+    struct engine *engine;
+    struct server *server;
+    bool stopping;
+};
+
+/* --- options and configuration --- */
+
+static const char usage[] =
+    "usage: tillqd [-c FILE] [-d DIR] [-l HOST:PORT]\n"
+    "       tillqd --check-config [-c FILE]\n"
+    "\n"
+    "  -c, --config FILE     read the configuration from FILE (default: none, all defaults)\n"
+    "  -d, --directory DIR   keep the data in DIR\n"
+    "  -l, --listen ADDRESS  HOST:PORT, [V6]:PORT or unix:/PATH; port 0 = any free one\n"
+    "      --check-config    check the configuration and exit: 0 sound, 2 not\n"
+    "  -h, --help            show this and exit\n"
+    "  -V, --version         show the version and exit\n";
+
+static void read_options(int count, char **arguments, struct options *options)
+{
+    enum { CHECK_CONFIG = 256 };
+    static const struct option known[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"directory", required_argument, NULL, 'd'},
+        {"listen", required_argument, NULL, 'l'},
+        {"check-config", no_argument, NULL, CHECK_CONFIG},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+    while ((option = getopt_long(count, arguments, "c:d:l:hV", known, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            options->config_path = optarg;
+            break;
+        case 'd':
+            options->directory = optarg;
+            break;
+        case 'l':
+            options->listen = optarg;
+            break;
+        case CHECK_CONFIG:
+            options->check_only = true;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            exit(0);
+        case 'V':
+            puts("tillqd " TILLQ_VERSION);
+            exit(0);
+        default: /* getopt has said what is wrong, in one line */
+            exit(2);
+        }
+    }
+    if (optind < count) {
+        fprintf(stderr, "tillqd: %s: no such argument (see --help)\n", arguments[optind]);
+        exit(2);
+    }
+}
+
+static int put_in(char value[CONFIG_VALUE_BYTES], const char *option, const char *key,
+                  struct failure *failure)
+{
+    if (strlen(option) >= CONFIG_VALUE_BYTES)
+        return failure_set(failure, "FAILED", "%s: is too long", key);
+    snprintf(value, CONFIG_VALUE_BYTES, "%s", option);
+    return 0;
+}
+
+/* The file, then what the command line says over it. */
+static int read_config(const struct options *options, struct config *config,
+                       struct failure *failure)
+{
+    config_defaults(config);
+    if (options->config_path && config_read(config, options->config_path, failure) != 0)
+        return -1;
+    if (options->directory &&
+        put_in(config->directory, options->directory, "directory", failure) != 0)
+        return -1;
+    if (options->listen) {
+        config->listen_count = 1;
+        if (put_in(config->listen[0], options->listen, "listen", failure) != 0)
+            return -1;
+    }
+    return config_check(config, failure);
+}
+
+/* --- the loop's events --- */
+
+static void wake(void *context)
+{
+    bell_ring(((struct daemon *)context)->bell);
+}
+
+static void on_bell(void *context)
+{
+    server_collect(((struct daemon *)context)->server);
+}
+
+static void written(struct append *first, void *context)
+{
+    engine_written(first, ((struct daemon *)context)->engine);
+}
+
+static void applied(struct append *first, void *context)
+{
+    engine_applied(first, ((struct daemon *)context)->engine);
+}
+
+static void on_over(void *context)
+{
+    event_base_loopbreak(((struct daemon *)context)->base);
+}
+
+static void on_stop(evutil_socket_t signal_number, short what, void *context)
+{
+    (void)what;
+    struct daemon *daemon = context;
+    if (daemon->stopping)
+        return;
+    daemon->stopping = true;
+    log_notice("stopping: %s", strsignal((int)signal_number));
+    notify_send("STOPPING=1");
+    if (daemon->engine)
+        server_drain(daemon->server, STOP_PATIENCE_MS, on_over, daemon);
+}
+
+static void report_reload(const char *key, bool changed, void *context)
+{
+    (void)context;
+    if (changed)
+        log_notice("reload: %s changed", key);
+    else
+        log_warning("reload: %s differs, but needs a restart", key);
+}
+
+static void on_reload(evutil_socket_t signal_number, short what, void *context)
+{
+    (void)signal_number;
+    (void)what;
+    struct daemon *daemon = context;
+    struct config fresh;
+    struct failure failure;
+    char state[64];
+    snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld",
+             (long long)clock_monotonic_us(&clock_system));
+    notify_send(state);
+    if (read_config(&daemon->options, &fresh, &failure) != 0) {
+        log_error("reload: nothing changed: %s", failure.message);
+    } else {
+        config_reload(&daemon->config, &fresh, report_reload, NULL);
+        log_set_level(daemon->config.log_level);
+        writer_set_limits(daemon->writer, daemon->config.batch_records,
+                          daemon->config.segment_bytes);
+        applier_set_documents(daemon->applier, daemon->config.apply_documents);
+        log_notice("reload: done");
+    }
+    notify_send("READY=1");
+}
+
+/* Fed from the loop, so a stuck loop feeds nothing; withheld where a worker is stuck in a step. */
+static void on_watchdog(evutil_socket_t descriptor, short what, void *context)
+{
+    (void)descriptor;
+    (void)what;
+    struct daemon *daemon = context;
+    int64_t writer_us = writer_busy_us(daemon->writer);
+    int64_t applier_us = applier_busy_us(daemon->applier);
+    if (writer_us < daemon->watchdog_us && applier_us < daemon->watchdog_us)
+        notify_send("WATCHDOG=1");
+    else
+        log_error("watchdog: the %s has been at one step for %lld ms",
+                  writer_us > applier_us ? "writer" : "applier",
+                  (long long)(writer_us > applier_us ? writer_us : applier_us) / 1000);
+}
+
+static void on_libevent_log(int severity, const char *message)
+{
+    log_write(severity == EVENT_LOG_ERR    ? LOG_LEVEL_ERROR
+              : severity == EVENT_LOG_WARN ? LOG_LEVEL_WARNING
+                                           : LOG_LEVEL_DEBUG,
+              "libevent: %s", message);
+}
+
+/* --- starting --- */
+
+static void raise_descriptor_limit(const struct config *config)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur != RLIM_INFINITY && (int64_t)limit.rlim_cur < config->max_connections + 64)
+        log_warning("max_connections is %lld, but only %lld files may be open",
+                    (long long)config->max_connections, (long long)limit.rlim_cur);
+}
+
+static int start_loop(struct daemon *daemon, struct failure *failure)
+{
+    static const int numbers[3] = {SIGTERM, SIGINT, SIGHUP};
+    signal(SIGPIPE, SIG_IGN);
+    event_set_log_callback(on_libevent_log);
+    daemon->base = event_base_new();
+    if (!daemon->base)
+        return failure_set(failure, "FAILED", "no event loop");
+    for (int i = 0; i < 3; i++) {
+        daemon->signals[i] = evsignal_new(daemon->base, numbers[i],
+                                          numbers[i] == SIGHUP ? on_reload : on_stop, daemon);
+        /* SIGHUP waits until there is something to reload into. */
+        if (!daemon->signals[i] ||
+            (numbers[i] != SIGHUP && event_add(daemon->signals[i], NULL) != 0))
+            return failure_set(failure, "FAILED", "no signals");
+    }
+    daemon->bell = bell_new(daemon->base, on_bell, daemon);
+    return daemon->bell ? 0 : failure_set(failure, "FAILED", "no bell");
+}
+
+static int take_directory(struct daemon *daemon, struct failure *failure)
+{
+    const char *directory = daemon->config.directory;
+    umask(0027);
+    if (mkdir(directory, 0750) != 0 && errno != EEXIST)
+        return failure_set(failure, "FAILED", "%s: %s", directory, strerror(errno));
+    daemon->lock = lock_take(directory, "tillqd", failure);
+    return daemon->lock >= 0 ? 0 : -1;
+}
+
+static int start_journal(struct daemon *daemon, struct failure *failure)
+{
+    const struct config *config = &daemon->config;
+    struct journal_options options = {config->directory, config->segment_bytes,
+                                      config->journal_cache_bytes, &clock_system};
+    struct journal_recovery found;
+    struct journal *journal;
+    if (journal_open(&journal, &options, &found, failure) != 0)
+        return -1;
+    log_notice("journal: %lld records in %lld segments, number %lld active%s",
+               (long long)found.records, (long long)found.segments, (long long)found.active,
+               found.log_pages_recovered > 0 ? "; its log was recovered" : "");
+    struct writer_options writer = {journal, config->batch_records, written, daemon};
+    daemon->writer = writer_new(&writer);
+    if (daemon->writer)
+        return 0;
+    journal_close(journal);
+    return failure_set(failure, "NO_MEMORY", "no memory for the writer");
+}
+
+/* Applies what was journaled but not applied, before anybody is accepted. */
+static void catch_up(struct daemon *daemon, int64_t from)
+{
+    struct applier_figures figures = {.applied = from};
+    int64_t told_us = clock_monotonic_us(&clock_system);
+    while (!daemon->stopping && applier_step(daemon->applier) == WORKER_AGAIN) {
+        event_base_loop(daemon->base, EVLOOP_NONBLOCK); /* a stop may come */
+        int64_t now_us = clock_monotonic_us(&clock_system);
+        if (now_us - told_us < 1000000)
+            continue;
+        char state[96];
+        told_us = now_us;
+        applier_figures(daemon->applier, &figures);
+        snprintf(state, sizeof state,
+                 "EXTEND_TIMEOUT_USEC=30000000\nSTATUS=applying, at offset %lld",
+                 (long long)figures.applied);
+        notify_send(state);
+        log_info("applier: at offset %lld", (long long)figures.applied);
+    }
+    applier_figures(daemon->applier, &figures);
+    if (figures.applied > from)
+        log_notice("applier: %lld documents applied that were journaled before",
+                   (long long)(figures.applied - from));
+}
+
+static int start_applier(struct daemon *daemon, struct failure *failure)
+{
+    const struct config *config = &daemon->config;
+    struct applier_options options = {config->directory, config->stock_cache_bytes,
+                                      config->apply_documents, applied, daemon};
+    struct applier_recovery found;
+    if (applier_new(&daemon->applier, &options, &found, failure) != 0)
+        return -1;
+    log_notice("stock: applied below offset %lld%s", (long long)found.applied,
+               found.rebuilding ? "; rebuilding it from the journal" : "");
+    catch_up(daemon, found.applied);
+    return applier_start(daemon->applier, &clock_system, failure);
+}
+
+static int start_engine(struct daemon *daemon, struct failure *failure)
+{
+    struct engine_options options = {
+        .config = &daemon->config,
+        .directory = daemon->config.directory,
+        .writer = daemon->writer,
+        .applier = daemon->applier,
+        .clock = &clock_system,
+        .wake = wake,
+        .context = daemon,
+    };
+    if (engine_new(&daemon->engine, &options, failure) != 0 ||
+        writer_start(daemon->writer, &clock_system, failure) != 0)
+        return -1;
+    return server_accept(daemon->server, daemon->engine, failure);
+}
+
+static int start_watchdog(struct daemon *daemon, struct failure *failure)
+{
+    daemon->watchdog_us = notify_watchdog_us();
+    if (daemon->watchdog_us == 0)
+        return 0;
+    const struct timeval period = {.tv_sec = daemon->watchdog_us / 1000000,
+                                   .tv_usec = daemon->watchdog_us % 1000000};
+    daemon->watchdog = event_new(daemon->base, -1, EV_PERSIST, on_watchdog, daemon);
+    if (!daemon->watchdog || event_add(daemon->watchdog, &period) != 0)
+        return failure_set(failure, "FAILED", "no watchdog timer");
+    return 0;
+}
+
+static int start(struct daemon *daemon, struct failure *failure)
+{
+    int inherited = notify_inherited_sockets();
+    log_notice("tillqd " TILLQ_VERSION " starts in %s, SQLite %s", daemon->config.directory,
+               db_library_version());
+    raise_descriptor_limit(&daemon->config);
+    if (start_loop(daemon, failure) != 0 || take_directory(daemon, failure) != 0 ||
+        server_new(&daemon->server, daemon->base, &daemon->config, inherited, failure) != 0 ||
+        start_journal(daemon, failure) != 0 || start_applier(daemon, failure) != 0)
+        return -1;
+    if (daemon->stopping)
+        return 0;
+    if (start_engine(daemon, failure) != 0 || start_watchdog(daemon, failure) != 0)
+        return -1;
+    event_add(daemon->signals[2], NULL);
+    printf("ready %s\n", server_address(daemon->server));
+    fflush(stdout);
+    log_notice("ready on %s", server_address(daemon->server));
+    notify_send("READY=1\nSTATUS=taking sales");
+    return 0;
+}
+
+static void stop(struct daemon *daemon)
+{
+    writer_stop(daemon->writer);
+    applier_stop(daemon->applier);
+    server_free(daemon->server);
+    engine_free(daemon->engine);
+    for (int i = 0; i < 3; i++)
+        if (daemon->signals[i])
+            event_free(daemon->signals[i]);
+    if (daemon->watchdog)
+        event_free(daemon->watchdog);
+    bell_free(daemon->bell);
+    if (daemon->base)
+        event_base_free(daemon->base);
+    if (daemon->lock >= 0)
+        close(daemon->lock);
+}
+
+int main(int count, char **arguments)
+{
+    struct daemon daemon = {.lock = -1};
+    struct failure failure;
+    read_options(count, arguments, &daemon.options);
+    if (read_config(&daemon.options, &daemon.config, &failure) != 0) {
+        fprintf(stderr, "tillqd: %s\n", failure.message);
+        return 2;
+    }
+    if (daemon.options.check_only) {
+        puts("the configuration is sound");
+        return 0;
+    }
+    mallopt(M_ARENA_MAX, 2); /* four threads in an arena each would double the memory at rest */
+    db_limit_memory();
+    log_set_level(daemon.config.log_level);
+    int status = 0;
+    if (start(&daemon, &failure) != 0) {
+        log_error("%s", failure.message);
+        status = 1;
+    } else if (!daemon.stopping) {
+        event_base_dispatch(daemon.base);
+    }
+    stop(&daemon);
+    if (status == 0)
+        log_notice("stopped");
+    return status;
+}
