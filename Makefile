@@ -22,8 +22,8 @@ CFLAGS   += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover
 LDFLAGS  += -fsanitize=$(SANITIZE)
 endif
 
-CORE_LIBS   := -lsqlite3 -levent_core -lcrypto -linih -lpthread
-CLI_LIBS    := -lsqlite3 -lcrypto -ljansson -lpthread
+CORE_LIBS   := -lsqlite3 -levent_core -lnettle -linih -lpthread
+CLI_LIBS    := -lsqlite3 -lnettle -ljansson -lpthread
 TEST_LIBS   := -lcmocka -ljansson
 
 LAYERS      := base journal stock net
@@ -42,7 +42,7 @@ BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_C))
 SHIMS    := $(patsubst tests/shim/%.c,$(BUILD)/shim/%.so,$(SHIM_C))
 
 # Debian's names. What runs needs the first list, what checks needs both.
-DEPS       := gcc make libc6-dev libsqlite3-dev libevent-dev libssl-dev libinih-dev libjansson-dev python3
+DEPS       := gcc make libc6-dev libsqlite3-dev libevent-dev nettle-dev libinih-dev libjansson-dev python3
 DEPS_CHECK := $(DEPS) clang clang-format libcmocka-dev pkg-config systemd git
 
 .PHONY: all programs tests benches deps deps-check check install uninstall clean

@@ -37,6 +37,7 @@ struct daemon {
     struct event *signals[3];
     struct event *watchdog;
     int64_t watchdog_us;
+    struct journal *journal;
     struct writer *writer;
     struct applier *applier;
     struct engine *engine;
@@ -274,18 +275,14 @@ static int start_journal(struct daemon *daemon, struct failure *failure)
     struct journal_options options = {config->directory, config->segment_bytes,
                                       config->journal_cache_bytes, &clock_system};
     struct journal_recovery found;
-    struct journal *journal;
-    if (journal_open(&journal, &options, &found, failure) != 0)
+    if (journal_open(&daemon->journal, &options, &found, failure) != 0)
         return -1;
     log_notice("journal: %lld records in %lld segments, number %lld active%s",
                (long long)found.records, (long long)found.segments, (long long)found.active,
                found.log_pages_recovered > 0 ? "; its log was recovered" : "");
-    struct writer_options writer = {journal, config->batch_records, written, daemon};
+    struct writer_options writer = {daemon->journal, config->batch_records, written, daemon};
     daemon->writer = writer_new(&writer);
-    if (daemon->writer)
-        return 0;
-    journal_close(journal);
-    return failure_set(failure, "NO_MEMORY", "no memory for the writer");
+    return daemon->writer ? 0 : failure_set(failure, "NO_MEMORY", "no memory for the writer");
 }
 
 /* Applies what was journaled but not applied, before anybody is accepted. */
@@ -379,12 +376,14 @@ static int start(struct daemon *daemon, struct failure *failure)
     return 0;
 }
 
+/* Readers of a file close before its owner, who then leaves one file without a log. */
 static void stop(struct daemon *daemon)
 {
     writer_stop(daemon->writer);
-    applier_stop(daemon->applier);
     server_free(daemon->server);
     engine_free(daemon->engine);
+    applier_stop(daemon->applier);
+    journal_close(daemon->journal);
     for (int i = 0; i < 3; i++)
         if (daemon->signals[i])
             event_free(daemon->signals[i]);

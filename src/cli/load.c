@@ -96,6 +96,9 @@ static int play(struct load_run *run, const struct invocation *invocation)
     fleet_play(run);
     if (run->failed)
         status = complain("load: %s", run->failure.message);
+    else if (run->options->check == LOAD_CHECK_HARD && proving && run->totals.unknown > 0)
+        status = complain("load: %lld documents sent again were answered without their outcome",
+                          (long long)run->totals.unknown);
     else if (proving && look(&proof, run, invocation, true) == 0) {
         proof_compare(&proof, run->sums_milli, run->workload.skus->count);
         proven = true;

@@ -62,6 +62,7 @@ struct load_totals {
     int64_t accepted;   /* outcomes, with ack applied */
     int64_t rejected;
     int64_t conflicts;
+    int64_t unknown; /* replies without an outcome */
 };
 
 struct load_run {

@@ -16,19 +16,30 @@ static bool is_one_of(struct text error, const char *const *list, size_t count)
     return false;
 }
 
-static void fail_document(struct terminal *terminal, int64_t seq, const struct answer *answer)
+/* Ends the run with an error that does not go by. `seq` -1 = it is no document's. */
+static void fail(struct terminal *terminal, int64_t seq, const struct answer *answer)
 {
     struct load_run *run = terminal->run;
     char id[ID_BYTES_MAX];
-    struct receipt receipt;
-    struct buffer scratch = {0};
-    struct text message = slice_string(answer->message, &scratch);
-    workload_get(&run->workload, terminal->number, seq, &receipt);
-    size_t length = workload_write_id(&run->workload, terminal->name, &receipt, id);
-    load_fail(run, "%s: document %.*s, seq %lld: %.*s: %.*s", terminal->name, (int)length, id,
-              (long long)seq, (int)answer->error.length, answer->error.bytes, (int)message.length,
-              message.bytes ? message.bytes : "");
-    buffer_free(&scratch);
+    size_t id_length = 0;
+    struct buffer code_scratch = {0};
+    struct buffer message_scratch = {0};
+    struct text code = slice_string(answer->error, &code_scratch);
+    struct text message = slice_string(answer->message, &message_scratch);
+    if (seq >= 0) {
+        struct receipt receipt;
+        workload_get(&run->workload, terminal->number, seq, &receipt);
+        id_length = workload_write_id(&run->workload, terminal->name, &receipt, id);
+    }
+    if (id_length > 0)
+        load_fail(run, "%s: document %.*s, seq %lld: %.*s: %.*s", terminal->name, (int)id_length,
+                  id, (long long)seq, (int)code.length, code.bytes, (int)message.length,
+                  message.bytes ? message.bytes : "");
+    else
+        load_fail(run, "%s: %.*s: %.*s", terminal->name, (int)code.length, code.bytes,
+                  (int)message.length, message.bytes ? message.bytes : "");
+    buffer_free(&code_scratch);
+    buffer_free(&message_scratch);
 }
 
 /* Counts an acknowledged document, once. One that the daemon says it had, though it was never sent
@@ -44,6 +55,7 @@ static void acknowledge(struct terminal *terminal, const struct flight *flight,
     run->totals.accepted += answer->outcome == OUTCOME_ACCEPTED;
     run->totals.rejected += answer->outcome == OUTCOME_REJECTED;
     run->totals.conflicts += answer->outcome == OUTCOME_CONFLICT;
+    run->totals.unknown += answer->outcome == OUTCOME_NONE;
     if (counts) {
         run->totals.documents++;
         run->totals.lines += flight->lines;
@@ -174,25 +186,23 @@ static void take_error(struct terminal *terminal, const struct answer *answer)
         terminal_lose(terminal);
         return;
     }
-    bool of_document = answer->seq >= terminal->first || run->options->ack != LOAD_ACK_NONE;
+    bool of_document = answer->seq >= 0 || run->options->ack != LOAD_ACK_NONE;
     if (flights->count == 0 || greeting || !of_document) {
-        load_fail(run, "%s: %.*s: %.*s", terminal->name, (int)answer->error.length,
-                  answer->error.bytes, (int)answer->message.length,
-                  answer->message.bytes ? answer->message.bytes : "");
+        fail(terminal, -1, answer);
         return;
     }
     if (run->options->ack == LOAD_ACK_NONE) {
         if (passing)
             mark_refused(terminal, answer);
         else
-            fail_document(terminal, answer->seq, answer);
+            fail(terminal, answer->seq, answer);
         return;
     }
     struct flight flight = flights_pop(flights);
     if (passing)
         send_again_later(terminal, flight);
     else
-        fail_document(terminal, flight.seq, answer);
+        fail(terminal, flight.seq, answer);
 }
 
 void terminal_take_line(struct terminal *terminal, struct text line)

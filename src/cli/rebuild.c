@@ -33,7 +33,7 @@ static void print_json(const struct rebuild *rebuild)
 
 static int print_rebuild(const struct rebuild *rebuild)
 {
-    static const struct column columns[] = {{"TABLE", false}, {"ROWS", true}, {"", false}};
+    static const struct column columns[] = {{"TABLE", false}, {"ROWS", true}, {"COMPARED", false}};
     struct table table;
     table_start(&table, columns, OPTION_COUNT(columns));
     for (int i = 0; i < rebuild->table_count; i++) {

@@ -40,7 +40,6 @@ void writer_stop(struct writer *writer)
     if (!writer)
         return;
     worker_stop(writer->worker);
-    journal_close(writer->options.journal);
     queue_destroy(&writer->intake);
     free(writer);
 }

@@ -10,7 +10,7 @@
 struct writer;
 
 struct writer_options {
-    struct journal *journal; /* owned by the writer from here on */
+    struct journal *journal; /* the writer's thread alone uses it until writer_stop */
     int64_t batch_records;   /* at most so many in one commit */
     /* Called in the writer's thread with answered appends, in the order they were submitted. */
     void (*deliver)(struct append *first, void *context);
@@ -29,7 +29,8 @@ struct writer_figures {
 struct writer *writer_new(const struct writer_options *options); /* NULL: no memory */
 int writer_start(struct writer *writer, const struct clock *clock, struct failure *failure)
     __attribute__((warn_unused_result));
-/* Answers all that was submitted, ends the thread, closes the journal. NULL is fine. */
+/* Answers all that was submitted and ends the thread; the journal is the caller's again. NULL is
+ * fine. */
 void writer_stop(struct writer *writer);
 
 /* Any thread; a chain of appends, in order. */

@@ -69,6 +69,7 @@ static int open_stock(struct applier *applier, struct applier_recovery *recovery
         if (stock_progress(applier->stock, 0)->applied > (found ? end : 0))
             reason = "is ahead of the journal, which must be an older copy";
     }
+    journal_reader_release(applier->journal); /* a segment is sealed when nobody holds it */
     if (!reason)
         return 0;
     stock_close(applier->stock);
