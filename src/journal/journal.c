@@ -466,6 +466,7 @@ static void publish(struct journal *journal)
         if (partition->building.count == 0)
             continue;
         partition->end += partition->building.count;
+        journal->unmeasured_bytes += (int64_t)partition->building.records.length;
         memcpy(partition->head, partition->new_head, SHA256_BYTES);
         batch_builder_clear(&partition->building);
     }

@@ -1,4 +1,5 @@
-/* journal_internal: the inside of a journal, for journal.c (appending) and tend.c (housekeeping) alone. */
+/* journal_internal: the inside of a journal, for journal.c (appending) and tend.c (housekeeping)
+ * alone. */
 #ifndef TILLQ_JOURNAL_JOURNAL_INTERNAL_H
 #define TILLQ_JOURNAL_JOURNAL_INTERNAL_H
 
@@ -42,7 +43,8 @@ struct journal {
     struct sha256 *hash;
     enum journal_health health;
     const char *message;
-    int64_t roll_at_bytes; /* pushed back when a roll could not be made */
+    int64_t roll_at_bytes;    /* pushed back when a roll could not be made */
+    int64_t unmeasured_bytes; /* written since the segment's size was last looked at */
     struct sealing sealing;
     bool all_sealed;
     char directory[];

@@ -12,6 +12,7 @@
 #define CHECKPOINT_IDLE_PAGES 1000 /* 4 MiB: when nobody is waiting */
 #define CHECKPOINT_BUSY_PAGES 4000 /* 16 MiB: a commit has to wait for it */
 #define HASH_STEP_BYTES (1 << 20)
+#define MEASURE_EVERY_BYTES (64 << 10) /* asking SQLite costs a few locks */
 
 /* --- rolling --- */
 
@@ -196,6 +197,9 @@ static int64_t active_bytes(struct journal *journal)
 static void roll_when_large(struct journal *journal)
 {
     struct failure failure;
+    if (journal->unmeasured_bytes < MEASURE_EVERY_BYTES)
+        return;
+    journal->unmeasured_bytes = 0;
     if (active_bytes(journal) < journal->roll_at_bytes)
         return;
     if (journal_roll(journal, &failure) == 0)
