@@ -198,9 +198,10 @@ void connection_drain_all(struct connection_owner *owner)
     struct connection *next;
     for (struct connection *connection = owner->connections; connection; connection = next) {
         next = connection->next;
-        session_refuse(connection->session, "SHUTTING_DOWN", "the daemon is going down");
+        session_end_input(connection->session);
         settle(connection);
     }
+    engine_flush(owner->engine);
 }
 
 void connection_free_all(struct connection_owner *owner)

@@ -23,7 +23,8 @@ void session_receive(struct session *session, struct text bytes);
 bool session_wants_input(const struct session *session);
 /* Works on kept input, where the reason to wait is gone. */
 void session_resume(struct session *session);
-/* Nothing more will come (the other side has closed its half): answer what was asked, then end. */
+/* Nothing more will come (the other side has closed its half, or the daemon is going down): answer
+ * what was asked, then end. */
 void session_end_input(struct session *session);
 /* Answers with an error and ends: "IDLE_TIMEOUT", "SHUTTING_DOWN". Requests under way come first.
  */
