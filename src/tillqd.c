@@ -381,9 +381,10 @@ static void stop(struct daemon *daemon)
 {
     writer_stop(daemon->writer);
     server_free(daemon->server);
-    engine_free(daemon->engine);
+    engine_stop(daemon->engine);
     applier_stop(daemon->applier);
     journal_close(daemon->journal);
+    engine_free(daemon->engine);
     for (int i = 0; i < 3; i++)
         if (daemon->signals[i])
             event_free(daemon->signals[i]);

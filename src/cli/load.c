@@ -4,8 +4,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/load_fleet.h"
 #include "cli/load_proof.h"
 #include "cli/load_report.h"
@@ -15,6 +17,7 @@
 #define GENERATE_DEFAULT 10000
 #define NONE_WINDOW_DEFAULT 256
 #define NAME_BYTES_MAX 64
+#define LOOK_AGAIN_NS 100000000L
 #define PREFIX_BYTES_MAX 32
 /* How long the applier may stand still before the proof is given up. */
 #define PROOF_PATIENCE_S 60
@@ -66,21 +69,36 @@ static int prepare(struct load_run *run, const struct load_options *options, con
     return result;
 }
 
+static int look_once(struct proof *proof, const struct load_run *run,
+                     const struct invocation *invocation, bool after, struct failure *failure)
+{
+    int result = source_open(&proof->source, invocation, failure);
+    if (result == 0)
+        result = after ? proof_take_after(proof, failure)
+                       : proof_take_before(proof, run->workload.skus, failure);
+    source_close(proof->source);
+    proof->source = NULL;
+    return result;
+}
+
 /* Opens the daemon for one look at all its stock: a connection that had to live through the run
- * would not outlive the daemon's restart. */
+ * would not outlive the daemon's restart. Once the run has begun the daemon is given its time to
+ * come back, here too. */
 static int look(struct proof *proof, const struct load_run *run,
                 const struct invocation *invocation, bool after)
 {
     struct failure failure = {0};
-    int result = source_open(&proof->source, invocation, &failure);
-    if (result == 0)
-        result = after ? proof_take_after(proof, &failure)
-                       : proof_take_before(proof, run->workload.skus, &failure);
-    source_close(proof->source);
-    proof->source = NULL;
-    if (result < 0)
-        complain("load: stock %s the run: %s", after ? "after" : "before", failure.message);
-    return result;
+    int64_t patience_us = run->options->reconnect_for_s * 1000000;
+    int64_t begin_us = clock_monotonic_us(&clock_system);
+    while (look_once(proof, run, invocation, after, &failure) < 0) {
+        bool gone = strcmp(failure.code, SOURCE_GONE) == 0;
+        if (!after || !gone || clock_monotonic_us(&clock_system) - begin_us > patience_us) {
+            complain("load: stock %s the run: %s", after ? "after" : "before", failure.message);
+            return -1;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_AGAIN_NS}, NULL);
+    }
+    return 0;
 }
 
 static int play(struct load_run *run, const struct invocation *invocation)

@@ -154,6 +154,8 @@ int proof_take_before(struct proof *proof, const struct names *workload_skus,
 int proof_take_after(struct proof *proof, struct failure *failure)
 {
     int64_t outcomes[2];
+    for (size_t i = 0; i < proof->capacity; i++)
+        proof->figures[i].after_milli = 0;
     if (wait_until_applied(proof, outcomes, failure) < 0)
         return -1;
     proof->accepted = outcomes[0] - proof->outcomes_before[0];

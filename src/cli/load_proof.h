@@ -31,7 +31,8 @@ struct proof {
     int64_t differences;   /* out */
 };
 
-/* Waits until all that is journaled is applied and takes the figures. -1 where it cannot. */
+/* Waits until all that is journaled is applied and takes the figures. -1 where it cannot; "after"
+ * may then be tried again. */
 int proof_take_before(struct proof *proof, const struct names *workload_skus,
                       struct failure *failure) __attribute__((warn_unused_result));
 int proof_take_after(struct proof *proof, struct failure *failure)

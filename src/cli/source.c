@@ -30,7 +30,7 @@ int source_open(struct source **out, const struct invocation *invocation, struct
         if (tillq_client_open(&source->client, invocation->server, CONNECT_PATIENCE_MS) ==
             TILLQ_CLIENT_OK)
             return 0;
-        failure_set(failure, "FAILED", "%s", tillq_client_message(source->client));
+        failure_set(failure, SOURCE_GONE, "%s", tillq_client_message(source->client));
     }
     source_close(source);
     *out = NULL;
@@ -61,7 +61,7 @@ static int ask_daemon(struct source *source, struct text request, struct text *r
         tillq_client_receive(source->client, &line, &reply->length, source->patience_ms) !=
             TILLQ_CLIENT_OK) {
         *reply = (struct text){NULL, 0};
-        return failure_set(failure, "FAILED", "%s", tillq_client_message(source->client));
+        return failure_set(failure, SOURCE_GONE, "%s", tillq_client_message(source->client));
     }
     reply->bytes = line;
     return 0;

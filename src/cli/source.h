@@ -15,6 +15,9 @@
 
 struct source;
 
+/* The code of a failure where the daemon cannot be reached, or the connection is lost. */
+#define SOURCE_GONE "GONE"
+
 /* 0 or -1. */
 int source_open(struct source **out, const struct invocation *invocation, struct failure *failure)
     __attribute__((warn_unused_result));

@@ -112,12 +112,20 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     return 0;
 }
 
-void engine_free(struct engine *engine)
+void engine_stop(struct engine *engine)
 {
     if (!engine)
         return;
     reader_stop(engine->reader);
     reader_stop(engine->auditor);
+    engine->reader = engine->auditor = NULL;
+}
+
+void engine_free(struct engine *engine)
+{
+    if (!engine)
+        return;
+    engine_stop(engine);
     struct queue_item *next;
     for (struct queue_item *item = queue_take(&engine->done); item; item = next) {
         next = item->next;

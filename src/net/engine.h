@@ -29,7 +29,9 @@ struct engine_options {
 
 int engine_new(struct engine **out, const struct engine_options *options, struct failure *failure)
     __attribute__((warn_unused_result));
-/* Only when nothing is under way any more. */
+/* Ends the readers' threads, so that the owners of their files can close last. NULL is fine. */
+void engine_stop(struct engine *engine);
+/* After the writer and the applier have ended too; frees what still lies in the queue. */
 void engine_free(struct engine *engine);
 
 const struct config *engine_config(const struct engine *engine);

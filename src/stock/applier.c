@@ -120,12 +120,33 @@ int applier_start(struct applier *applier, const struct clock *clock, struct fai
     return 0;
 }
 
+/* Appends new in the queue join those that wait already. */
+static void take_awaited(struct applier *applier)
+{
+    struct queue_item **link = &applier->waiting;
+    while (*link)
+        link = &(*link)->next;
+    *link = queue_take(&applier->awaited);
+}
+
+static void hand_back_waiting(struct applier *applier)
+{
+    take_awaited(applier);
+    for (struct queue_item *item = applier->waiting; item; item = item->next) {
+        ((struct append *)item)->error = "APPLIER_FAILED";
+        ((struct append *)item)->message = "journaled; it is applied at the next start";
+    }
+    if (applier->waiting)
+        applier->options.deliver((struct append *)applier->waiting, applier->options.context);
+}
+
 void applier_stop(struct applier *applier)
 {
     if (!applier)
         return;
     atomic_store(&applier->stopping, true);
     worker_stop(applier->worker);
+    hand_back_waiting(applier);
     answer_free(applier->answer);
     fold_free(applier->fold);
     stock_close(applier->stock);
@@ -245,13 +266,9 @@ static bool is_due(const struct applier *applier, const struct append *append, b
 
 static void answer_waiting(struct applier *applier, bool caught_up)
 {
-    struct queue_item **link = &applier->waiting;
-    while (*link)
-        link = &(*link)->next;
-    *link = queue_take(&applier->awaited);
-
     struct queue_item *ready = NULL, **last_ready = &ready;
-    link = &applier->waiting;
+    take_awaited(applier);
+    struct queue_item **link = &applier->waiting;
     while (*link) {
         struct queue_item *item = *link;
         struct append *append = (struct append *)item;

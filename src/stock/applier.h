@@ -44,7 +44,7 @@ int applier_new(struct applier **out, const struct applier_options *options,
 int applier_start(struct applier *applier, const struct clock *clock, struct failure *failure)
     __attribute__((warn_unused_result));
 /* Ends the thread after its transaction and closes; what is not applied yet is applied at the next
- * start. Nobody may be waiting any more. NULL is fine. */
+ * start. Whoever still waits is handed back with an error. NULL is fine. */
 void applier_stop(struct applier *applier);
 
 /* Any thread: the journal has grown, or has a new segment. */
