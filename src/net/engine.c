@@ -3,7 +3,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "net/session.h"
 #include "stock/document.h"
 
 struct engine {
@@ -263,26 +262,31 @@ static void unpark(struct engine *engine)
     }
 }
 
-static void take_back(struct engine *engine, struct exchange *exchange, struct session **touched)
+/* True where the exchange is answered and somebody is there to hear it. */
+static bool take_back(struct engine *engine, struct exchange *exchange)
 {
     if (exchange->empty && !exchange->last_look && exchange->session) {
         park(engine, exchange);
-        return;
+        return false;
     }
     end(engine, exchange);
-    if (!exchange->session)
-        exchange_free(exchange);
-    else
-        session_touch(exchange->session, touched);
+    if (exchange->session)
+        return true;
+    exchange_free(exchange);
+    return false;
 }
 
-void engine_collect(struct engine *engine)
+struct exchange *engine_collect(struct engine *engine)
 {
-    struct session *touched = NULL;
+    struct queue_item *answered = NULL, **last = &answered;
     struct queue_item *next;
     for (struct queue_item *item = queue_take(&engine->done); item; item = next) {
         next = item->next;
-        take_back(engine, (struct exchange *)item, &touched);
+        item->next = NULL;
+        if (take_back(engine, (struct exchange *)item)) {
+            *last = item;
+            last = &item->next;
+        }
     }
     unpark(engine);
     struct writer_figures figures;
@@ -291,8 +295,7 @@ void engine_collect(struct engine *engine)
         engine->segment = figures.active_segment;
         reader_ring(engine->reader);
     }
-    session_advance_all(touched);
-    engine_flush(engine);
+    return (struct exchange *)answered;
 }
 
 void engine_abandon(struct engine *engine, struct exchange *exchange)

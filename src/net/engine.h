@@ -47,9 +47,9 @@ void engine_applied(struct append *first, void *engine);
  */
 void engine_begin(struct engine *engine, struct exchange *exchange);
 void engine_flush(struct engine *engine);
-/* Takes back what the workers have done: marks exchanges answered and lets their sessions go on
- * (session_advance, then the session's `changed`). */
-void engine_collect(struct engine *engine);
+/* Takes back what the workers have done. The exchanges answered, in a chain through
+ * append.item.next; they are for session_answered. NULL where there is none. */
+struct exchange *engine_collect(struct engine *engine) __attribute__((warn_unused_result));
 /* A session has gone: its exchange is freed now or when it comes back. */
 void engine_abandon(struct engine *engine, struct exchange *exchange);
 void exchange_free(struct exchange *exchange);

@@ -13,6 +13,7 @@
 #include "net/address.h"
 #include "net/connection.h"
 #include "net/reply.h"
+#include "net/session.h"
 
 #define INPUT_BYTES (64 << 10)
 #define ACCEPTS_A_TURN 64
@@ -193,7 +194,8 @@ void server_collect(struct server *server)
 {
     struct engine *engine = server->owner.engine;
     server->stood_still = server->stood_still || engine_is_full(engine);
-    engine_collect(engine);
+    session_answered(engine_collect(engine));
+    engine_flush(engine);
     if (server->stood_still && !engine_is_full(engine)) {
         server->stood_still = false;
         connection_resume_all(&server->owner);

@@ -464,20 +464,17 @@ void session_refuse(struct session *session, const char *code, const char *messa
     advance(session);
 }
 
-/* --- the engine's side --- */
-
-void session_touch(struct session *session, struct session **touched)
+void session_answered(struct exchange *first)
 {
-    if (session->touched)
-        return;
-    session->touched = true;
-    session->next_touched = *touched;
-    *touched = session;
-}
-
-void session_advance_all(struct session *touched)
-{
-    struct session *next;
+    struct session *touched = NULL, *next;
+    for (struct queue_item *item = first ? &first->append.item : NULL; item; item = item->next) {
+        struct session *session = ((struct exchange *)item)->session;
+        if (session->touched)
+            continue;
+        session->touched = true;
+        session->next_touched = touched;
+        touched = session;
+    }
     for (struct session *session = touched; session; session = next) {
         next = session->next_touched;
         session->touched = false;

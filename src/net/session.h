@@ -36,8 +36,8 @@ struct buffer *session_output(struct session *session);
 bool session_is_over(const struct session *session);
 bool session_is_owed(const struct session *session); /* replies are outstanding */
 
-/* For the engine. */
-void session_touch(struct session *session, struct session **touched);
-void session_advance_all(struct session *touched);
+/* What engine_collect gave: moves the replies that are due into their sessions' output, lets the
+ * sessions go on, and calls `changed` once for each. */
+void session_answered(struct exchange *first);
 
 #endif
