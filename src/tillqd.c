@@ -376,12 +376,13 @@ static int start(struct daemon *daemon, struct failure *failure)
     return 0;
 }
 
-/* Readers of a file close before its owner, who then leaves one file without a log. */
+/* Readers of a file close before its owner, who then leaves one file without a log; they also look
+ * at the writer's and the applier's figures to their last step. */
 static void stop(struct daemon *daemon)
 {
+    engine_stop(daemon->engine);
     writer_stop(daemon->writer);
     server_free(daemon->server);
-    engine_stop(daemon->engine);
     applier_stop(daemon->applier);
     journal_close(daemon->journal);
     engine_free(daemon->engine);

@@ -29,7 +29,8 @@ struct engine_options {
 
 int engine_new(struct engine **out, const struct engine_options *options, struct failure *failure)
     __attribute__((warn_unused_result));
-/* Ends the readers' threads, so that the owners of their files can close last. NULL is fine. */
+/* Ends the readers' threads. Before the writer and the applier: the readers look at their figures
+ * to the last step, and the owner of a file is to close it last. NULL is fine. */
 void engine_stop(struct engine *engine);
 /* After the writer and the applier have ended too; frees what still lies in the queue. */
 void engine_free(struct engine *engine);
