@@ -336,6 +336,7 @@ static int start_engine(struct daemon *daemon, struct failure *failure)
         .context = daemon,
     };
     if (engine_new(&daemon->engine, &options, failure) != 0 ||
+        engine_start(daemon->engine, failure) != 0 ||
         writer_start(daemon->writer, &clock_system, failure) != 0)
         return -1;
     return server_accept(daemon->server, daemon->engine, failure);

@@ -15,6 +15,7 @@ struct engine {
     int64_t underway;
     size_t pending_bytes;
     int64_t segment; /* active when last looked at */
+    bool started;    /* the readers have threads */
     bool draining;
     int64_t started_us;
     _Atomic int64_t connections;
@@ -102,13 +103,25 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     engine->started_us = clock_monotonic_us(options->clock);
     queue_init(&engine->done);
     struct reader_options reader = {options->directory, options->clock, look, reader_done, engine};
-    if (reader_new(&engine->reader, &reader, failure) != 0 ||
-        reader_start(engine->reader, failure) != 0) {
+    if (reader_new(&engine->reader, &reader, failure) != 0) {
         engine_free(engine);
         return -1;
     }
     *out = engine;
     return 0;
+}
+
+int engine_start(struct engine *engine, struct failure *failure)
+{
+    engine->started = true;
+    return reader_start(engine->reader, failure);
+}
+
+void engine_read(struct engine *engine)
+{
+    reader_step(engine->reader);
+    if (engine->auditor)
+        reader_step(engine->auditor);
 }
 
 void engine_stop(struct engine *engine)
@@ -170,7 +183,7 @@ static struct reader *reader_for(struct engine *engine, const struct exchange *e
         return engine->auditor;
     if (reader_new(&engine->auditor, &options, &failure) != 0)
         return NULL;
-    if (reader_start(engine->auditor, &failure) == 0)
+    if (!engine->started || reader_start(engine->auditor, &failure) == 0)
         return engine->auditor;
     reader_stop(engine->auditor);
     engine->auditor = NULL;

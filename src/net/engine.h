@@ -29,6 +29,11 @@ struct engine_options {
 
 int engine_new(struct engine **out, const struct engine_options *options, struct failure *failure)
     __attribute__((warn_unused_result));
+/* Gives the readers their threads. 0 or -1. */
+int engine_start(struct engine *engine, struct failure *failure)
+    __attribute__((warn_unused_result));
+/* What those threads do, for whoever drives them by hand instead. */
+void engine_read(struct engine *engine);
 /* Ends the readers' threads. Before the writer and the applier: the readers look at their figures
  * to the last step, and the owner of a file is to close it last. NULL is fine. */
 void engine_stop(struct engine *engine);
