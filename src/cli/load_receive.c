@@ -4,7 +4,10 @@
 #include "cli/slice.h"
 
 /* Errors that go by: the document is sent once more a little later. Any other ends the run. */
-static const char *const passing_errors[] = {"\"JOURNAL_FULL\"", "\"NO_MEMORY\""};
+static const char *const passing_errors[] = {"\"JOURNAL_FULL\"", "\"NO_MEMORY\"",
+                                             "\"APPLIER_FAILED\""};
+/* With ack applied: it is in the journal, but nobody knows its outcome yet. */
+static const char journaled_error[] = "\"APPLIER_FAILED\"";
 /* Errors after which the daemon closes, and may be back soon. */
 static const char *const closing_errors[] = {"\"SHUTTING_DOWN\"", "\"IDLE_TIMEOUT\""};
 
@@ -179,7 +182,7 @@ static void take_error(struct terminal *terminal, const struct answer *answer)
 {
     struct load_run *run = terminal->run;
     struct flights *flights = &terminal->flights;
-    bool passing = is_one_of(answer->error, passing_errors, 2);
+    bool passing = is_one_of(answer->error, passing_errors, 3);
     bool greeting = flights->count > 0 && flights_at(flights, 0)->kind == FLIGHT_HELLO;
     if (is_one_of(answer->error, closing_errors, 2) || (passing && greeting) ||
         (text_is(answer->error, "\"TOO_MANY_CONNECTIONS\"") && terminal->greeted)) {
@@ -199,6 +202,7 @@ static void take_error(struct terminal *terminal, const struct answer *answer)
         return;
     }
     struct flight flight = flights_pop(flights);
+    flight.in_doubt = flight.in_doubt || text_is(answer->error, journaled_error);
     if (passing)
         send_again_later(terminal, flight);
     else
