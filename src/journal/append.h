@@ -29,6 +29,7 @@ struct append {
     const char *message; /* static, with `error` */
     int64_t offset;      /* of the record, -1 unknown; the group's; the new segment's number */
     bool duplicate;      /* the record was there before, at `offset` */
+    bool reused;         /* … but what was there is another document under the same seq */
     /* for a document whose sender waits until it is applied */
     bool wants_outcome;
     struct buffer outcome; /* members of a JSON object: what was decided, the stock after it */

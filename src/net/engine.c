@@ -63,8 +63,8 @@ void engine_applied(struct append *first, void *context)
     hand_back(context, &first->item);
 }
 
-/* In the writer's thread: what waits for its outcome goes on to the applier, the rest comes back.
- */
+/* In the writer's thread: what waits for its outcome goes on to the applier, and so do duplicates,
+ * for a look at whether they are what was journaled; the rest comes back. */
 void engine_written(struct append *first, void *context)
 {
     struct engine *engine = context;
@@ -75,7 +75,7 @@ void engine_written(struct append *first, void *context)
         const struct append *append = (const struct append *)item;
         next = item->next;
         item->next = NULL;
-        if (append->wants_outcome && !append->error) {
+        if ((append->wants_outcome || append->duplicate) && !append->error) {
             *on_last = item;
             on_last = &item->next;
         } else {

@@ -101,6 +101,8 @@ static void add_answer_to_append(struct session *session, const struct exchange 
             reply_add_int(output, "offset", append->offset);
         if (append->duplicate)
             buffer_add_string(output, ",\"duplicate\":true");
+        if (append->reused)
+            buffer_add_string(output, ",\"warning\":\"SEQ_REUSED\"");
         if (append->outcome.length > 0) {
             buffer_add_byte(output, ',');
             buffer_add_text(output, buffer_text(&append->outcome));

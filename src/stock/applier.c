@@ -133,8 +133,11 @@ static void hand_back_waiting(struct applier *applier)
 {
     take_awaited(applier);
     for (struct queue_item *item = applier->waiting; item; item = item->next) {
-        ((struct append *)item)->error = "APPLIER_FAILED";
-        ((struct append *)item)->message = "journaled; it is applied at the next start";
+        struct append *append = (struct append *)item;
+        if (!append->wants_outcome)
+            continue;
+        append->error = "APPLIER_FAILED";
+        append->message = "journaled; it is applied at the next start";
     }
     if (applier->waiting)
         applier->options.deliver((struct append *)applier->waiting, applier->options.context);
@@ -235,25 +238,36 @@ static bool apply_some(struct applier *applier)
 
 /* --- answering --- */
 
+/* A re-send has the id of a document we know. One with another id is a terminal that lost count of
+ * its seqs: it must not go by in silence, its document was not journaled. */
+static void look_at_duplicate(struct applier *applier, struct append *append)
+{
+    int64_t known_at = answer_find_offset(applier->answer, append->record.value);
+    append->reused = known_at < 0;
+    if (append->offset < 0)
+        append->offset = known_at;
+    if (append->reused)
+        log_warning("terminal %.*s sent seq %lld again with another document",
+                    (int)append->producer.length, append->producer.bytes,
+                    (long long)append->record.seq);
+}
+
 /* True where the append is answered, one way or the other. */
 static bool answer_one(struct applier *applier, struct append *append)
 {
-    if (append->offset < 0)
-        append->offset = answer_find_offset(applier->answer, append->record.value);
+    bool well = atomic_load(&applier->health) == APPLIER_OK;
+    if (append->duplicate && well)
+        look_at_duplicate(applier, append);
+    if (!append->wants_outcome || (append->reused && append->offset < 0))
+        return true;
     if (append->offset >= 0 && answer_add(applier->answer, append->partition, append->offset,
                                           append->record.value, &append->outcome) == 0)
         return true;
-    if (atomic_load(&applier->health) != APPLIER_OK) {
-        append->error = "APPLIER_FAILED";
-        append->message = "journaled, but not applied; the status says why";
-        return true;
-    }
-    if (append->offset < 0) {
-        append->error = "SEQ_REUSED";
-        append->message = "this seq was journaled before, with a document of another id";
-        return true;
-    }
-    return false;
+    if (well)
+        return false;
+    append->error = "APPLIER_FAILED";
+    append->message = "journaled, but not applied; the status says why";
+    return true;
 }
 
 /* Its document is applied, or will not be while this lasts, or nobody knows where it is. */

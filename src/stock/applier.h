@@ -49,7 +49,8 @@ void applier_stop(struct applier *applier);
 
 /* Any thread: the journal has grown, or has a new segment. */
 void applier_ring(struct applier *applier);
-/* Any thread: journaled appends (offset known, or a duplicate without) whose senders wait. */
+/* Any thread: journaled appends whose senders wait for the outcome, and duplicates: of those it is
+ * found out where they are, and whether their document is the one that was journaled. */
 void applier_await(struct applier *applier, struct append *first);
 void applier_set_documents(struct applier *applier, int64_t documents);
 void applier_figures(const struct applier *applier, struct applier_figures *figures);
