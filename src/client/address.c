@@ -22,11 +22,12 @@ static bool is_unix(const char *text)
     return strncmp(text, unix_prefix, sizeof unix_prefix - 1) == 0;
 }
 
+/* 1 to 65535, in at most 5 digits. */
 static bool is_port(const char *text)
 {
     size_t digits = strspn(text, "0123456789");
-    return digits > 0 && digits < 6 && text[digits] == '\0' && atoi(text) >= 1 &&
-           atoi(text) <= 65535;
+    long port = digits > 0 && digits < PORT_BYTES - 2 ? strtol(text, NULL, 10) : 0;
+    return text[digits] == '\0' && port >= 1 && port <= 65535;
 }
 
 /* A bare V6 address is refused: its last group could be taken for the port. */
@@ -66,7 +67,8 @@ bool address_is_valid(const char *text)
 static int resolve_unix(const char *text, struct address *out)
 {
     struct sockaddr_un socket = {.sun_family = AF_UNIX};
-    strcpy(socket.sun_path, text + sizeof unix_prefix - 1); /* its length was checked */
+    const char *path = text + sizeof unix_prefix - 1;
+    memcpy(socket.sun_path, path, strlen(path)); /* its length was checked; zeros follow */
     *out = (struct address){.length = sizeof socket};
     memcpy(&out->socket, &socket, sizeof socket);
     return 1;
