@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define HOST_BYTES 256
+#define PORT_DIGITS_MAX 5
 #define PORT_BYTES 8
 
 static const char unix_prefix[] = "unix:";
@@ -26,7 +27,7 @@ static bool is_unix(const char *text)
 static bool is_port(const char *text)
 {
     size_t digits = strspn(text, "0123456789");
-    long port = digits > 0 && digits < PORT_BYTES - 2 ? strtol(text, NULL, 10) : 0;
+    long port = digits > 0 && digits <= PORT_DIGITS_MAX ? strtol(text, NULL, 10) : 0;
     return text[digits] == '\0' && port >= 1 && port <= 65535;
 }
 
