@@ -32,7 +32,7 @@ char *buffer_reserve(struct buffer *buffer, size_t length)
         return NULL;
     }
     size_t need = buffer->length + length;
-    if (need > buffer->capacity) {
+    if (need > buffer->capacity || !buffer->bytes) {
         size_t capacity = buffer->capacity ? buffer->capacity : 64;
         while (capacity < need)
             capacity += capacity / 2 + 1;
