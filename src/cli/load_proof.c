@@ -92,6 +92,7 @@ static int take_row(struct proof *proof, struct text row, bool after, struct buf
         return failure_set(failure, "FAILED", "on_hand of a row of stock is no decimal: %.*s",
                            (int)(row.length < 100 ? row.length : 100), row.bytes);
     struct proof_sku *sku_figures = &proof->figures[number];
+    sku_figures->in_stock = true;
     int64_t *sum = after ? &sku_figures->after_milli : &sku_figures->before_milli;
     if (__builtin_add_overflow(*sum, on_hand, sum))
         return failure_set(failure, "FAILED", "the stock of one sku does not fit 64 bits");
@@ -182,7 +183,7 @@ void proof_compare(struct proof *proof, const int64_t *sums_milli, uint32_t sum_
         int64_t sum = i < sum_count ? sums_milli[i] : 0;
         int64_t expected;
         bool overflow = __builtin_add_overflow(figures->before_milli, sum, &expected);
-        if (figures->before_milli != 0 || figures->after_milli != 0 || sum != 0)
+        if (figures->in_stock || sum != 0)
             proof->skus_compared++;
         if (!overflow && expected == figures->after_milli)
             continue;

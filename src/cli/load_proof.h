@@ -6,6 +6,7 @@
 #ifndef TILLQ_CLI_LOAD_PROOF_H
 #define TILLQ_CLI_LOAD_PROOF_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/failure.h"
@@ -15,6 +16,7 @@
 struct proof_sku {
     int64_t before_milli;
     int64_t after_milli;
+    bool in_stock; /* has a row, before or after */
 };
 
 struct proof {
