@@ -273,6 +273,17 @@ void producers_remember(struct producers *producers, struct text name, int64_t s
         remember(producer, seq, offset);
 }
 
+/* Gaps are searched by halves, so their order is part of being a state. */
+static bool gap_fits(const struct producer *producer, struct range gap)
+{
+    if (gap.first < producer->floor || gap.last < gap.first || gap.last >= producer->last_seq)
+        return false;
+    if (producer->gap_count == 0)
+        return true;
+    int64_t before = producer->gaps[producer->gap_count - 1].last;
+    return gap.first > before && gap.first - before > 1;
+}
+
 static int restore_gaps(struct producers *producers, struct producer *producer, struct text gaps)
 {
     struct json *json = &producers->json;
@@ -284,7 +295,7 @@ static int restore_gaps(struct producers *producers, struct producer *producer, 
         if (json_type(json, i) != JSON_ARRAY || json->nodes[i].count != 2 ||
             json_int(json, json_first(json, i), &range.first) != 0 ||
             json_int(json, json_next(json, json_first(json, i)), &range.last) != 0 ||
-            insert_gap(producer, producer->gap_count, range) != 0)
+            !gap_fits(producer, range) || insert_gap(producer, producer->gap_count, range) != 0)
             return -1;
     }
     return 0;
