@@ -32,6 +32,9 @@ CLIENT_C    := $(wildcard src/client/*.c)
 CLI_C       := src/tillq.c $(wildcard src/cli/*.c)
 UNIT_C      := $(wildcard tests/unit/test_*.c)
 BENCH_C     := $(wildcard tests/bench/*.c)
+# What they share: their own, and how the load generator makes receipts and counts times.
+BENCH_SHARED_C := $(wildcard tests/bench/shared/*.c) $(addprefix src/cli/,load_workload.c basket.c \
+                  receipts.c names.c random.c csv.c input.c request.c histogram.c)
 SHIM_C      := $(wildcard tests/shim/*.c)
 
 object = $(patsubst %.c,$(BUILD)/object/%.o,$(1))
@@ -45,11 +48,11 @@ SHIMS    := $(patsubst tests/shim/%.c,$(BUILD)/shim/%.so,$(SHIM_C))
 DEPS       := gcc make libc6-dev libsqlite3-dev libevent-dev nettle-dev libinih-dev libjansson-dev python3
 DEPS_CHECK := $(DEPS) clang clang-format libcmocka-dev pkg-config systemd git
 
-.PHONY: all programs tests benches deps deps-check check install uninstall clean
+.PHONY: all programs tests benches deps deps-check check bench demo install uninstall clean
 all: programs
 programs: $(BUILD)/tillqd $(BUILD)/tillq
 tests: programs $(UNITS) $(SHIMS)
-benches: programs $(BENCHES)
+benches: programs $(BENCHES) $(SHIMS)
 
 # A till's program may be a shared library.
 $(call object,$(CLIENT_C)): CFLAGS += -fPIC
@@ -76,7 +79,7 @@ $(BUILD)/unit/%: $(BUILD)/object/tests/unit/%.o $(CLIENT_A) $(CORE_A)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS) $(TEST_LIBS)
 
-$(BUILD)/bench/%: $(BUILD)/object/tests/bench/%.o $(CLIENT_A) $(CORE_A)
+$(BUILD)/bench/%: $(BUILD)/object/tests/bench/%.o $(call object,$(BENCH_SHARED_C)) $(CLIENT_A) $(CORE_A)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
@@ -93,6 +96,16 @@ deps-check:
 
 check: deps-check
 	tests/check
+
+# Measures on a quiet machine for about half an hour and writes docs/benchmarks.md; QUICK=1: minutes.
+bench: deps
+	$(MAKE) benches
+	tests/bench/bench --build $(BUILD) $(if $(QUICK),--quick)
+
+demo: deps
+	.ci/deps xz-utils
+	@$(MAKE) --no-print-directory programs
+	@tests/demo/demo --build $(BUILD)
 
 # The configuration is the shop's: it is never overwritten and never removed, and so is the data.
 BIN     := $(DESTDIR)$(PREFIX)/bin
