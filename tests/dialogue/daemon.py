@@ -10,6 +10,7 @@ from till import Till
 from waiting import PATIENCE_S, Failure, deadline, poll, time_left_s
 
 SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: \w+Sanitizer|runtime error: ")
+REPORT_LINES = 40
 ERROR_LINE = re.compile(r"^<3>.*$", re.MULTILINE)
 
 
@@ -155,7 +156,8 @@ class Daemon:
         log = self.log()
         report = SANITIZER_REPORT.search(log)
         if report:
-            return f"{self.name}: a sanitizer spoke: {report.group(0)}"
+            words = log[report.start():].splitlines()[:REPORT_LINES]
+            return f"{self.name}: a sanitizer spoke:\n" + "\n".join(words)
         error = ERROR_LINE.search(log)
         if error and not self.may_log_errors:
             return f"{self.name}: logged an error nobody expected: {error.group(0)}"

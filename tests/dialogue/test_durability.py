@@ -107,7 +107,7 @@ def test_a_stop_while_the_disk_hangs_answers_what_was_taken(shop):
     daemon.signal(signal.SIGTERM)
     disk.hold_sync.lift()
     till.expect(offset=0)
-    till.expect_closed()
+    till.expect_shut_down()
     for other in others:
         reply = other.reply()
         true(reply["ok"] or reply["error"] == "SHUTTING_DOWN", f"got {reply}")

@@ -67,6 +67,18 @@ def test_a_till_that_never_reads_its_large_replies(shop):
         same(len(till.expect()["stock"]), 1000, "rows")
 
 
+def test_a_till_that_asks_for_a_thousand_mib_and_never_reads(shop):
+    def fill(till):
+        for number in range(2):
+            till.send(op="produce", topic="big", value="x" * 900_000)
+            till.expect(offset=number)
+    request = b'{"op":"fetch","topic":"big","partition":0,"offset":0,"max":1}\n'
+    till, _ = expect_bounded(shop, shop.daemon(), request, 48 * MIB, fill)
+    till.socket.setblocking(True)
+    for _ in range(10):
+        till.expect(records=[{"offset": 0}])
+
+
 def test_fifty_tills_that_never_read(shop):
     daemon = shop.daemon(config="[limits]\nmax_reply = 256 KiB\nmax_in_flight = 64\n")
     before = daemon.resident_bytes()
@@ -243,6 +255,9 @@ def test_without_an_idle_timeout_nobody_is_closed(shop):
 def test_many_come_and_go(shop):
     daemon = shop.daemon()
     witness = daemon.till()
+    for request in ({"op": "status"}, {"op": "stock"}, {"op": "fetch", "topic": "stock",
+                                                        "partition": 0, "offset": 0}):
+        witness.ask(request)
     descriptors = len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
     for number in range(500):
         till = daemon.till()

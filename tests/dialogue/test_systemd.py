@@ -139,6 +139,7 @@ def test_the_watchdog_starves_while_the_disk_hangs_and_is_fed_after(shop):
     hold = shop.path("hold")
     daemon = shop.daemon(preload=["hold_sync"], environment=manager.environment(
         WATCHDOG_USEC="200000", TILLQ_HOLD_SYNC=hold))
+    daemon.may_log_errors = True  # it says that the writer is stuck
     till = daemon.till("T01")
     manager.hear("WATCHDOG=1")
     with open(hold, "w", encoding="utf-8"):
