@@ -153,7 +153,8 @@ int batch_origin(struct text meta, struct json *json, struct record *record)
         record->headers = json_raw(json, at[1]);
     if (count == 2)
         return 0;
+    if (count != 4 || json_type(json, at[2]) != JSON_STRING)
+        return -1;
     record->producer = json_raw(json, at[2]);
-    return count == 4 && json_type(json, at[2]) == JSON_STRING ? json_int(json, at[3], &record->seq)
-                                                               : -1;
+    return json_int(json, at[3], &record->seq);
 }
