@@ -68,6 +68,21 @@ def test_a_sound_directory_is_sound_and_counted(shop):
             daemon.stop()
 
 
+def test_a_directory_is_sound_while_it_is_written(shop):
+    daemon = shop.daemon()
+    till = daemon.till("T01")
+    for round_number in range(5):
+        for number in range(1000):
+            till.put(receipt(f"r-{round_number}-{number}", ("A", 1), (f"sku-{number}", 1)),
+                     ack="none")
+        if round_number % 2:
+            till.send(op="roll")
+        same(audit(shop, daemon, 0), {"sound": True}, f"round {round_number}")
+        if round_number % 2:
+            till.expect(segment=round_number // 2 + 1)
+    till.expect_stock(A="5000")
+
+
 def test_an_empty_directory_is_sound(shop):
     daemon = shop.daemon()
     same(audit(shop, daemon, 0), {"sound": True, "records": 0}, "verify")

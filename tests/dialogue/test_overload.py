@@ -4,6 +4,7 @@ import os
 import resource
 import select
 
+from disk import Disk
 from documents import receipt, sale
 from matching import same, true
 from waiting import Skip, poll
@@ -111,6 +112,43 @@ def test_lines_of_1_mib_from_twenty_tills_are_bounded(shop):
     for till in tills:
         till.send_bytes(b'"}\n')
     same(sorted(till.expect()["offset"] for till in tills), list(range(20)), "offsets")
+
+
+def test_a_hanging_disk_does_not_pile_up_memory(shop):
+    disk = Disk(shop)
+    daemon = shop.daemon(config="[limits]\nmax_pending = 8 MiB\n", **disk.options())
+    tills = [daemon.till(f"T{number:02d}") for number in range(8)]
+    before = daemon.resident_bytes()
+    line = b'{"op":"produce","topic":"t","value":"' + b"x" * 10_000 + b'"}\n'
+    disk.hold_sync.give()
+    tills[0].send_bytes(line)
+    disk.hold_sync.wait_held()
+    for till in tills:
+        till.socket.setblocking(False)
+    sent = send_while_anybody_is_read(tills, line * 10, len(line))
+    grown = daemon.resident_bytes() - before
+    disk.hold_sync.lift()
+    if not shop.sanitized():
+        true(grown < 48 * MIB, f"memory: grew by {grown} bytes")
+    sent[0] += 1
+    for till, count in zip(tills, sent):
+        till.socket.setblocking(True)
+        for _ in range(count):
+            till.expect()
+
+
+def send_while_anybody_is_read(tills, block, line_bytes):
+    """Sends until nobody's bytes are taken any more; the whole lines each till has sent."""
+    sent = [0] * len(tills)
+    while sum(sent) < GREED_BYTES:
+        _, writable, _ = select.select([], [till.socket for till in tills], [], BLOCKED_S)
+        if not writable:
+            return [count // line_bytes for count in sent]
+        for place, till in enumerate(tills):
+            if till.socket in writable:
+                sent[place] += till.socket.send(block[sent[place] % line_bytes:])
+    true(False, f"{GREED_BYTES} bytes were read while the disk hung")
+    return sent
 
 
 def test_memory_is_given_back_after_a_rush(shop):
