@@ -321,36 +321,44 @@ static struct partition *partition_for(struct journal *journal, struct append *a
     return partition;
 }
 
+/* False where the journal has this seq, or cannot tell: the append is answered then. */
+static bool is_new(struct journal *journal, struct append *append)
+{
+    switch (producers_check(journal->producers, append->producer, append->record.seq,
+                            &append->offset)) {
+    case PRODUCER_DUPLICATE:
+        append->duplicate = true;
+        return false;
+    case PRODUCER_TOO_OLD:
+        refuse(append, "SEQ_TOO_OLD",
+               "this seq lies below the gaps remembered: nobody can tell if it was journaled");
+        return false;
+    case PRODUCER_NEW:
+        break;
+    }
+    return true;
+}
+
 /* 1 staged, 0 answered without, -1 no memory: the commit cannot be made. */
 static int stage_record(struct journal *journal, struct append *append)
 {
+    bool numbered = append->record.seq >= 0;
     append->offset = -1;
     append->duplicate = false;
     if (append_bytes(append) > BATCH_BYTES_LIMIT) {
         refuse(append, "RECORD_TOO_LARGE", "the record does not fit a batch of 8 MiB");
         return 0;
     }
+    if (numbered && !is_new(journal, append))
+        return 0;
+    /* Last, since it may make a topic: one that nothing is written into would not be on disk. */
     struct partition *partition = partition_for(journal, append);
     if (!partition)
         return 0;
-    int64_t offset = partition->end + partition->building.count;
-    if (append->record.seq >= 0) {
-        switch (producers_check(journal->producers, append->producer, append->record.seq,
-                                &append->offset)) {
-        case PRODUCER_DUPLICATE:
-            append->duplicate = true;
-            return 0;
-        case PRODUCER_TOO_OLD:
-            refuse(append, "SEQ_TOO_OLD",
-                   "this seq lies below the gaps remembered: nobody can tell if it was journaled");
-            return 0;
-        case PRODUCER_NEW:
-            break;
-        }
-        if (producers_take(journal->producers, append->producer, append->record.seq, offset) != 0)
-            return -1;
-    }
-    append->offset = offset;
+    append->offset = partition->end + partition->building.count;
+    if (numbered && producers_take(journal->producers, append->producer, append->record.seq,
+                                   append->offset) != 0)
+        return -1;
     batch_add(&partition->building, &append->record, append->producer);
     return 1;
 }

@@ -21,6 +21,7 @@
 
 #include "base/log.h"
 #include "journal/journal.h"
+#include "journal/read.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -216,6 +217,63 @@ static inline bool scene_tend(struct scene *scene)
     while (journal_tend(scene->journal, true, &retry))
         ;
     return retry;
+}
+
+/* --- reading back --- */
+
+static inline struct journal_reader *scene_reader(const struct scene *scene)
+{
+    struct journal_reader *reader;
+    struct failure failure;
+    if (journal_reader_open(&reader, scene->directory, &failure) != 0)
+        fail_msg("journal_reader_open: %s", failure.message);
+    return reader;
+}
+
+/* Adds the values of `topic` from `offset` on, with a blank between them; offsets must be dense. */
+static inline void read_values(struct journal_reader *reader, const char *topic, int64_t offset,
+                               struct buffer *values)
+{
+    struct failure failure;
+    struct batch batch;
+    int found;
+    while ((found = journal_reader_find(reader, text_of(topic), 0, offset, &batch, &failure)) ==
+           1) {
+        struct batch_cursor cursor;
+        struct record record;
+        struct text meta;
+        int more;
+        assert_true(batch.base_offset <= offset);
+        batch_start(&cursor, &batch);
+        while ((more = batch_next(&cursor, &record, &meta)) == 1) {
+            if (record.offset < offset)
+                continue;
+            assert_int_equal(record.offset, offset);
+            offset++;
+            if (values->length > 0)
+                buffer_add_byte(values, ' ');
+            buffer_add_text(values, record.value);
+        }
+        assert_int_equal(more, 0);
+    }
+    if (found < 0)
+        fail_msg("offset %" PRId64 " of %s: %s", offset, topic, failure.message);
+}
+
+static inline void expect_values_from(const struct scene *scene, const char *topic, int64_t offset,
+                                      const char *want)
+{
+    struct buffer values = {0};
+    struct journal_reader *reader = scene_reader(scene);
+    read_values(reader, topic, offset, &values);
+    journal_reader_close(reader);
+    assert_text(buffer_text(&values), want);
+    buffer_free(&values);
+}
+
+static inline void expect_values(const struct scene *scene, const char *topic, const char *want)
+{
+    expect_values_from(scene, topic, 0, want);
 }
 
 #endif
