@@ -173,13 +173,60 @@ static int check_text(const struct key *key, const char *value, struct failure *
     return 0;
 }
 
+static int parse_port(const char *port)
+{
+    char *end;
+    int64_t number;
+    if (parse_number(port, &end, &number) != 0 || *end || number > 65535)
+        return -1;
+    return 0;
+}
+
+/* Splits HOST:PORT or [V6]:PORT. 0 or -1. */
+static int parse_address(const char *address, char host[CONFIG_VALUE_BYTES])
+{
+    bool bracketed = address[0] == '[';
+    const char *host_start = bracketed ? address + 1 : address;
+    const char *host_end = strchr(host_start, bracketed ? ']' : ':');
+    if (!host_end || host_end == host_start)
+        return -1;
+    const char *colon = bracketed ? host_end + 1 : host_end;
+    if (*colon != ':' || parse_port(colon + 1) != 0)
+        return -1;
+    snprintf(host, CONFIG_VALUE_BYTES, "%.*s", (int)(host_end - host_start), host_start);
+    struct in6_addr ignored;
+    if (bracketed && inet_pton(AF_INET6, host, &ignored) != 1)
+        return -1;
+    return 0;
+}
+
+/* HOST:PORT, [V6]:PORT or unix:/PATH; `host` is empty for the last. 0 or -1. */
+static int check_form(const char *address, char host[CONFIG_VALUE_BYTES], struct failure *failure)
+{
+    host[0] = '\0';
+    if (strncmp(address, "unix:", 5) == 0) {
+        size_t length = strlen(address + 5);
+        if (address[5] != '/' || length >= sizeof((struct sockaddr_un *)0)->sun_path)
+            return failure_set(failure, NULL,
+                               "listen: unix: needs an absolute path of at most %zu bytes",
+                               sizeof((struct sockaddr_un *)0)->sun_path - 1);
+        return 0;
+    }
+    if (parse_address(address, host) != 0)
+        return failure_set(failure, NULL,
+                           "listen: \"%.100s\" is not HOST:PORT, [IPV6]:PORT or unix:/PATH",
+                           address);
+    return 0;
+}
+
 static int set_listen(struct config *config, const struct key *key, const char *value,
                       struct failure *failure)
 {
     if (config->listen_count == CONFIG_LISTEN_MAX)
         return failure_set(failure, NULL, "%s: more than %d addresses", key->name,
                            CONFIG_LISTEN_MAX);
-    if (check_text(key, value, failure) != 0)
+    char host[CONFIG_VALUE_BYTES];
+    if (check_text(key, value, failure) != 0 || check_form(value, host, failure) != 0)
         return -1;
     snprintf(config->listen[config->listen_count++], CONFIG_VALUE_BYTES, "%s", value);
     return 0;
@@ -249,33 +296,6 @@ void config_defaults(struct config *config)
     }
 }
 
-static int parse_port(const char *port)
-{
-    char *end;
-    int64_t number;
-    if (parse_number(port, &end, &number) != 0 || *end || number > 65535)
-        return -1;
-    return 0;
-}
-
-/* Splits HOST:PORT or [V6]:PORT. 0 or -1. */
-static int parse_address(const char *address, char host[CONFIG_VALUE_BYTES])
-{
-    bool bracketed = address[0] == '[';
-    const char *host_start = bracketed ? address + 1 : address;
-    const char *host_end = strchr(host_start, bracketed ? ']' : ':');
-    if (!host_end || host_end == host_start)
-        return -1;
-    const char *colon = bracketed ? host_end + 1 : host_end;
-    if (*colon != ':' || parse_port(colon + 1) != 0)
-        return -1;
-    snprintf(host, CONFIG_VALUE_BYTES, "%.*s", (int)(host_end - host_start), host_start);
-    struct in6_addr ignored;
-    if (bracketed && inet_pton(AF_INET6, host, &ignored) != 1)
-        return -1;
-    return 0;
-}
-
 static bool is_loopback(const char *host)
 {
     struct in_addr four;
@@ -289,20 +309,10 @@ static bool is_loopback(const char *host)
 
 int config_check_address(const struct config *config, const char *address, struct failure *failure)
 {
-    if (strncmp(address, "unix:", 5) == 0) {
-        size_t length = strlen(address + 5);
-        if (address[5] != '/' || length >= sizeof((struct sockaddr_un *)0)->sun_path)
-            return failure_set(failure, NULL,
-                               "listen: unix: needs an absolute path of at most %zu bytes",
-                               sizeof((struct sockaddr_un *)0)->sun_path - 1);
-        return 0;
-    }
     char host[CONFIG_VALUE_BYTES];
-    if (parse_address(address, host) != 0)
-        return failure_set(failure, NULL,
-                           "listen: \"%.100s\" is not HOST:PORT, [IPV6]:PORT or unix:/PATH",
-                           address);
-    if (!config->auth_none && !is_loopback(host))
+    if (check_form(address, host, failure) != 0)
+        return -1;
+    if (host[0] != '\0' && !config->auth_none && !is_loopback(host))
         return failure_set(failure, NULL,
                            "listen: %.100s can be reached from other machines and no tokens are "
                            "configured; write auth = none under [listen] to allow that",

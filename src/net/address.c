@@ -21,6 +21,9 @@ static int refused(struct failure *failure, const char *address, const char *rea
 /* True where the path is a socket nobody listens on: left behind by a daemon that was killed. */
 static bool is_left_behind(const struct sockaddr_un *name)
 {
+    struct stat status;
+    if (lstat(name->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode))
+        return false;
     int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (probe < 0)
         return false;

@@ -81,12 +81,19 @@ static void finish(struct connection *connection)
     connection_free(connection);
 }
 
-/* After anything happened: send, then wait for what is wanted next. May free the connection. */
+/* After anything happened: send, go on, then wait for what is wanted next. May free the connection.
+ */
 static void settle(void *context)
 {
     struct connection *connection = context;
     struct session *session = connection->session;
-    if (!send_output(connection)) {
+    bool well = send_output(connection);
+    if (well) { /* what has gone makes room for what waited for it */
+        session_resume(session);
+        engine_flush(connection->owner->engine);
+        well = send_output(connection);
+    }
+    if (!well) {
         connection_free(connection);
         return;
     }
@@ -128,12 +135,6 @@ static void on_writable(evutil_socket_t descriptor, short what, void *argument)
     (void)what;
     struct connection *connection = argument;
     connection->writing = false; /* not persistent */
-    if (!send_output(connection)) {
-        connection_free(connection);
-        return;
-    }
-    session_resume(connection->session); /* the room may let it take kept input */
-    engine_flush(connection->owner->engine);
     settle(connection);
 }
 

@@ -37,6 +37,7 @@ static int64_t look(struct query_live *live, void *context)
     *live = (struct query_live){
         .uptime_ms = (clock_monotonic_us(engine->options.clock) - engine->started_us) / 1000,
         .connections = atomic_load(&engine->connections),
+        .shop = engine->options.config->shop, /* never changes while running */
         .commits = written.commits,
         .records = written.records,
         .journal_state = journal_states[written.health],
@@ -206,7 +207,7 @@ void engine_begin(struct engine *engine, struct exchange *exchange)
     if (exchange->wait_ms > 0 && exchange->deadline_us == 0)
         exchange->deadline_us =
             clock_monotonic_us(engine->options.clock) + exchange->wait_ms * 1000;
-    exchange->last_look = engine->draining;
+    exchange->last_look = engine->draining || exchange->hurried;
     if (reader)
         reader_submit(reader, exchange);
     else
@@ -279,7 +280,10 @@ static void unpark(struct engine *engine)
 static bool take_back(struct engine *engine, struct exchange *exchange)
 {
     if (exchange->empty && !exchange->last_look && exchange->session) {
-        park(engine, exchange);
+        if (exchange->hurried)
+            look_again(engine, exchange, true);
+        else
+            park(engine, exchange);
         return false;
     }
     end(engine, exchange);
@@ -311,6 +315,17 @@ struct exchange *engine_collect(struct engine *engine)
     return (struct exchange *)answered;
 }
 
+static bool take_off_parked(struct engine *engine, struct exchange *exchange)
+{
+    for (struct exchange **link = &engine->parked; *link; link = &(*link)->next_parked) {
+        if (*link != exchange)
+            continue;
+        *link = exchange->next_parked;
+        return true;
+    }
+    return false;
+}
+
 void engine_abandon(struct engine *engine, struct exchange *exchange)
 {
     exchange->session = NULL;
@@ -318,14 +333,17 @@ void engine_abandon(struct engine *engine, struct exchange *exchange)
         exchange_free(exchange);
         return;
     }
-    for (struct exchange **link = &engine->parked; *link; link = &(*link)->next_parked) {
-        if (*link != exchange)
-            continue;
-        *link = exchange->next_parked;
+    if (take_off_parked(engine, exchange)) {
         end(engine, exchange);
         exchange_free(exchange);
-        return;
     }
+}
+
+void engine_hurry(struct engine *engine, struct exchange *exchange)
+{
+    exchange->hurried = true;
+    if (take_off_parked(engine, exchange))
+        look_again(engine, exchange, true);
 }
 
 bool engine_is_full(const struct engine *engine)

@@ -27,6 +27,7 @@ struct exchange {
     enum acknowledgement ack;
     bool closes;          /* the connection ends after this reply */
     bool empty;           /* a fetch that came back with nothing and may wait */
+    bool hurried;         /* a fetch that is to wait no longer, from its next look on */
     bool last_look;       /* a fetch that may wait no longer */
     int64_t seq;          /* to echo; -1 = none */
     struct text tag;      /* to echo; raw JSON */

@@ -55,7 +55,8 @@ int query_open_stock(struct query *query, struct failure *failure)
 
 /* --- hello, committed --- */
 
-static int answer_hello(struct query *query, const struct request *request, struct buffer *reply,
+static int answer_hello(struct query *query, const struct request *request,
+                        const struct query_live *live, struct buffer *reply,
                         struct failure *failure)
 {
     int64_t last_seq;
@@ -65,8 +66,8 @@ static int answer_hello(struct query *query, const struct request *request, stru
     reply_add_text(reply, "server", TEXT_LITERAL("tillqd " TILLQ_VERSION));
     reply_add_int(reply, "protocol", PROTOCOL_VERSION);
     reply_add_text(reply, "terminal", request->terminal);
-    if (request->shop.bytes)
-        reply_add_text(reply, "shop", request->shop);
+    if (request->shop.bytes || live)
+        reply_add_text(reply, "shop", request->shop.bytes ? request->shop : text_of(live->shop));
     reply_add_int(reply, "last_seq", last_seq);
     buffer_add_byte(reply, '}');
     return 0;
@@ -341,7 +342,7 @@ static int answer(struct query *query, const struct request *request, const stru
 {
     switch (request->operation) {
     case OPERATION_HELLO:
-        return answer_hello(query, request, reply, failure);
+        return answer_hello(query, request, live, reply, failure);
     case OPERATION_STOCK:
         return query_stock(query, request, reply, failure);
     case OPERATION_FETCH:

@@ -18,6 +18,7 @@ struct query;
 struct query_live {
     int64_t uptime_ms;
     int64_t connections;
+    const char *shop;                            /* of those who name none */
     int64_t commits, records;                    /* written since the start */
     const char *journal_state, *journal_message; /* message NULL = none */
     const char *applier_state;

@@ -72,109 +72,100 @@ static void bind_filter(struct db_statement *statement, int index, struct text t
         db_bind_null(statement, index);
 }
 
-/* All rows, a page at a time, by shop, location, sku. */
-static int list_all(struct query *query, const struct request *request, struct buffer *reply,
-                    struct failure *failure)
+/* The skus asked for as one JSON array, raw as they came; absent = all. */
+static void add_skus(const struct request *request, struct buffer *skus)
 {
-    struct text after[3] = {TEXT_LITERAL(""), TEXT_LITERAL(""), TEXT_LITERAL("")};
-    if (request->after.bytes && !cut_cursor(request->after, after))
-        return failure_set_field(failure, "BAD_REQUEST", "after",
-                                 "after: must be the next of the reply before");
-    struct db_statement *row = db_prepare(
-        query->stock, "SELECT shop, location, sku, on_hand_milli, reserved_milli FROM stock"
-                      " WHERE (shop, location, sku) > (?1, ?2, ?3) AND (?4 IS NULL OR shop=?4)"
-                      " AND (?5 IS NULL OR location=?5) ORDER BY shop, location, sku LIMIT ?6");
+    if (request->skus != JSON_ABSENT) {
+        buffer_add_text(skus, json_raw(&request->json, request->skus));
+    } else if (request->sku.bytes) {
+        buffer_add_byte(skus, '[');
+        buffer_add_json(skus, request->sku);
+        buffer_add_byte(skus, ']');
+    }
+}
+
+#define PAGE_SQL(skus)                                                        \
+    "SELECT shop, location, sku, on_hand_milli, reserved_milli FROM stock"    \
+    " WHERE (shop, location, sku) > (?1, ?2, ?3) AND (?4 IS NULL OR shop=?4)" \
+    " AND (?5 IS NULL OR location=?5)" skus " ORDER BY shop, location, sku LIMIT ?6"
+
+static struct db_statement *prepare_page(struct query *query, const struct request *request,
+                                         const struct text after[3], struct text skus)
+{
+    static const char all[] = PAGE_SQL("");
+    static const char named[] = PAGE_SQL(" AND sku IN (SELECT value FROM json_each(?7))");
+    struct db_statement *row = db_prepare(query->stock, skus.length > 0 ? named : all);
     if (!row)
-        return failure_set(failure, "FAILED", "the stock file cannot be read");
+        return NULL;
     for (int i = 0; i < 3; i++)
         db_bind_text(row, i + 1, after[i]);
     bind_filter(row, 4, request->shop);
     bind_filter(row, 5, request->location);
     db_bind_int(row, 6, request->limit + 1);
-    struct buffer next = {0};
+    if (skus.length > 0)
+        db_bind_text(row, 7, skus);
+    return row;
+}
+
+/* Up to `limit` rows; the cursor of the page after them into `next`, empty where there is none. */
+static void add_page(struct db_statement *row, int64_t limit, struct buffer *reply,
+                     struct buffer *next)
+{
+    struct stock_row figures;
     int64_t count = 0;
-    reply_begin(reply, request->tag, request->seq);
-    buffer_add_string(reply, ",\"stock\":[");
-    bool more = false;
     while (db_step(row) == DB_ROW) {
-        more = count == request->limit; /* one row more was asked for, to know */
-        if (more)
-            break;
-        struct stock_row figures;
+        if (count == limit) /* one row more was asked for, to know */
+            return;
         read_figures(row, &figures);
         if (count++ > 0)
             buffer_add_byte(reply, ',');
         figures_add_row(reply, &figures);
-        buffer_clear(&next);
-        buffer_add_text(&next, figures.shop);
-        buffer_add_byte(&next, CURSOR_MARK);
-        buffer_add_text(&next, figures.location);
-        buffer_add_byte(&next, CURSOR_MARK);
-        buffer_add_text(&next, figures.sku);
+        buffer_clear(next);
+        buffer_add_text(next, figures.shop);
+        buffer_add_byte(next, CURSOR_MARK);
+        buffer_add_text(next, figures.location);
+        buffer_add_byte(next, CURSOR_MARK);
+        buffer_add_text(next, figures.sku);
     }
-    db_finalize(row);
-    end_list(query, reply, more ? buffer_text(&next) : (struct text){0});
-    buffer_free(&next);
-    return 0;
+    buffer_clear(next);
 }
 
-/* The rows of one sku, in every shop and location that the filters leave. */
-static void add_sku(struct db_statement *row, const struct request *request, struct text sku,
-                    int64_t *count, struct buffer *reply)
-{
-    db_bind_text(row, 1, sku);
-    bind_filter(row, 2, request->shop);
-    bind_filter(row, 3, request->location);
-    while (db_step(row) == DB_ROW) {
-        struct stock_row figures;
-        read_figures(row, &figures);
-        if ((*count)++ > 0)
-            buffer_add_byte(reply, ',');
-        figures_add_row(reply, &figures);
-    }
-    db_reset(row);
-}
-
-static int list_named(struct query *query, const struct request *request, struct buffer *reply,
+static int list_stock(struct query *query, const struct request *request, struct buffer *reply,
                       struct failure *failure)
 {
-    struct db_statement *row = db_prepare(
-        query->stock, "SELECT shop, location, sku, on_hand_milli, reserved_milli FROM stock"
-                      " WHERE sku=?1 AND (?2 IS NULL OR shop=?2) AND (?3 IS NULL OR location=?3)"
-                      " ORDER BY shop, location");
-    if (!row)
-        return failure_set(failure, "FAILED", "the stock file cannot be read");
-    int64_t count = 0;
-    int result = 0;
-    reply_begin(reply, request->tag, request->seq);
-    buffer_add_string(reply, ",\"stock\":[");
-    if (request->sku.bytes)
-        add_sku(row, request, request->sku, &count, reply);
-    const struct json *json = &request->json;
-    struct buffer scratch = {0};
-    uint32_t end = request->skus == JSON_ABSENT ? JSON_ABSENT : json_end(json, request->skus);
-    uint32_t i = request->skus == JSON_ABSENT ? JSON_ABSENT : json_first(json, request->skus);
-    for (; i != end && result == 0; i = json_next(json, i)) {
-        buffer_clear(&scratch);
-        if (json_type(json, i) == JSON_STRING)
-            add_sku(row, request, json_text(json, i, &scratch), &count, reply);
-        else
-            result = failure_set_field(failure, "BAD_REQUEST", "skus", "skus: must be strings");
+    struct text after[3] = {TEXT_LITERAL(""), TEXT_LITERAL(""), TEXT_LITERAL("")};
+    if (request->after.bytes && !cut_cursor(request->after, after))
+        return failure_set_field(failure, "BAD_REQUEST", "after",
+                                 "after: must be the next of the reply before");
+    struct buffer skus = {0}, next = {0};
+    add_skus(request, &skus);
+    struct db_statement *row = prepare_page(query, request, after, buffer_text(&skus));
+    if (row) {
+        reply_begin(reply, request->tag, request->seq);
+        buffer_add_string(reply, ",\"stock\":[");
+        add_page(row, request->limit, reply, &next);
+        end_list(query, reply, buffer_text(&next));
+        db_finalize(row);
     }
-    buffer_free(&scratch);
-    db_finalize(row);
-    if (result == 0)
-        end_list(query, reply, (struct text){0});
-    return result;
+    buffer_free(&skus);
+    buffer_free(&next);
+    return row ? 0 : failure_set(failure, "FAILED", "the stock file cannot be read");
+}
+
+static bool all_strings(const struct json *json, uint32_t array)
+{
+    for (uint32_t i = json_first(json, array); i != json_end(json, array); i = json_next(json, i))
+        if (json_type(json, i) != JSON_STRING)
+            return false;
+    return true;
 }
 
 int query_stock(struct query *query, const struct request *request, struct buffer *reply,
                 struct failure *failure)
 {
-    bool named = request->sku.bytes || request->skus != JSON_ABSENT;
-    if (request->skus != JSON_ABSENT && request->json.nodes[request->skus].count > ROWS_MAX)
-        return failure_set_field(failure, "BAD_REQUEST", "skus", "skus: at most %d", ROWS_MAX);
-    return in_snapshot(query, request, reply, failure, named ? list_named : list_all);
+    if (request->skus != JSON_ABSENT && !all_strings(&request->json, request->skus))
+        return failure_set_field(failure, "BAD_REQUEST", "skus", "skus: must be strings");
+    return in_snapshot(query, request, reply, failure, list_stock);
 }
 
 /* --- movements --- */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "journal/record.h"
+#include "journal/schema.h"
 #include "stock/document.h"
 
 static const char *const operation_names[OPERATION_COUNT] = {
@@ -229,6 +230,9 @@ int request_read(struct request *request, struct text line, struct failure *fail
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         if (read_field(request, &fields[i], failure) != 0)
             return -1;
+    if (request->operation == OPERATION_PRODUCE && !topic_name_ok(request->topic))
+        return bad(failure, "topic",
+                   "must be 1 to 100 of A-Z a-z 0-9 . _ - and not a reserved name");
     if (request->max > FETCH_MAX)
         request->max = FETCH_MAX;
     if (request->wait_ms > FETCH_WAIT_MAX_MS)

@@ -28,6 +28,7 @@ struct server {
     struct connection_owner owner;
     struct listener listeners[CONFIG_LISTEN_MAX];
     int listener_count;
+    bool inherited; /* systemd made the sockets */
     char address[ADDRESS_BYTES];
     struct event *deadline; /* of waiting fetches */
     struct event *second;   /* idle connections; accepting again after a failure */
@@ -66,6 +67,7 @@ int server_new(struct server **out, struct event_base *base, const struct config
         server_free(server);
         return failure_set(failure, "NO_MEMORY", "no memory for the server");
     }
+    server->inherited = inherited > 0;
     int count = inherited > 0 ? inherited : config->listen_count;
     for (int i = 0; i < count && i < CONFIG_LISTEN_MAX; i++) {
         int descriptor =
@@ -241,17 +243,24 @@ static void free_event(struct event *event)
         event_free(event);
 }
 
+/* A unix socket of our own making goes; one that systemd handed over stays for the next start. */
+static void close_listener(const struct server *server, struct listener *listener)
+{
+    char address[ADDRESS_BYTES];
+    address_of(listener->descriptor, address);
+    free_event(listener->event);
+    close(listener->descriptor);
+    if (!server->inherited && strncmp(address, "unix:", 5) == 0)
+        unlink(address + 5);
+}
+
 void server_free(struct server *server)
 {
     if (!server)
         return;
     connection_free_all(&server->owner);
-    for (int i = 0; i < server->listener_count; i++) {
-        free_event(server->listeners[i].event);
-        close(server->listeners[i].descriptor);
-    }
-    if (strncmp(server->address, "unix:", 5) == 0)
-        log_debug("the socket %s is left for the next start to replace", server->address);
+    for (int i = 0; i < server->listener_count; i++)
+        close_listener(server, &server->listeners[i]);
     free_event(server->deadline);
     free_event(server->second);
     free_event(server->patience);

@@ -153,7 +153,9 @@ static void advance(struct session *session)
         session->in_flight--;
         exchange_free(exchange);
     }
-    if (exchange && exchange->state == EXCHANGE_WAITING)
+    /* A reply nobody reads must not be followed by another: that is what bounds the output. */
+    size_t most = (size_t)engine_config(session->engine)->max_reply_bytes;
+    if (exchange && exchange->state == EXCHANGE_WAITING && session->output.length < most)
         engine_begin(session->engine, exchange);
 }
 
@@ -436,6 +438,7 @@ void session_receive(struct session *session, struct text bytes)
 
 void session_resume(struct session *session)
 {
+    advance(session);
     while (session->kept.length > 0 && can_take(session)) {
         struct buffer input = session->kept;
         session->kept = (struct buffer){0};
@@ -452,6 +455,8 @@ void session_resume(struct session *session)
 void session_end_input(struct session *session)
 {
     session->input_ended = true;
+    for (struct exchange *exchange = session->first; exchange; exchange = exchange->next)
+        engine_hurry(session->engine, exchange);
     session_resume(session);
 }
 
@@ -480,7 +485,6 @@ void session_answered(struct exchange *first)
     for (struct session *session = touched; session; session = next) {
         next = session->next_touched;
         session->touched = false;
-        advance(session);
         session_resume(session);
         session->changed(session->context); /* may free it */
     }

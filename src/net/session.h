@@ -21,7 +21,7 @@ void session_free(struct session *session);
  */
 void session_receive(struct session *session, struct text bytes);
 bool session_wants_input(const struct session *session);
-/* Works on kept input, where the reason to wait is gone. */
+/* Goes on with replies, reads and kept input, where the reason to wait is gone. */
 void session_resume(struct session *session);
 /* Nothing more will come (the other side has closed its half, or the daemon is going down): answer
  * what was asked, then end. */

@@ -20,11 +20,11 @@ struct answer *answer_new(struct db *stock)
     answer->find_document =
         db_prepare(stock, "SELECT outcome, reason, detail, first_movement, movement_count"
                           " FROM document WHERE partition=? AND offset=?");
-    /* SQLite takes the bare columns from the row that has the max(). */
-    answer->find_after = db_prepare(
-        stock, "SELECT s.shop, s.location, s.sku, m.balance_milli, s.reserved_milli, max(m.id)"
-               " FROM movement m JOIN stock s ON s.id=m.stock WHERE m.id BETWEEN ? AND ?"
-               " GROUP BY m.stock ORDER BY min(m.id)");
+    answer->find_after =
+        db_prepare(stock, "SELECT s.shop, s.location, s.sku, m.balance_milli, s.reserved_milli"
+                          " FROM movement m JOIN stock s ON s.id=m.stock WHERE m.id IN"
+                          " (SELECT max(id) FROM movement WHERE id BETWEEN ? AND ? GROUP BY stock)"
+                          " ORDER BY m.id");
     answer->find_now = db_prepare(stock, "SELECT shop, location, sku, on_hand_milli, reserved_milli"
                                          " FROM stock WHERE shop=? AND location=? AND sku=?");
     answer->find_id = db_prepare(stock, "SELECT offset FROM document_id WHERE terminal=? AND id=?");

@@ -63,8 +63,8 @@ static int read_member(const struct reading *reading, uint32_t object, const cha
 static int read_int(const struct reading *reading, uint32_t node, const char *path, int64_t *out)
 {
     if (json_type(reading->json, node) != JSON_NUMBER || json_int(reading->json, node, out) != 0 ||
-        *out < 0 || *out == INT64_MAX)
-        return bad(reading, path, "must be a whole number from 0 to 2^63 - 2");
+        *out < 0)
+        return bad(reading, path, "must be a whole number from 0 to 2^63 - 1");
     return 0;
 }
 

@@ -171,7 +171,8 @@ static enum db_result retry(struct fold *fold, struct document_entry *entry)
     if (result != DB_DONE && result != DB_CONSTRAINT)
         return result;
     if (!same || fold->retried.document.line_count == 0) {
-        decide(fold, OUTCOME_REJECTED, same ? "UNKNOWN_TYPE" : "ID_TAKEN");
+        decide(fold, same ? OUTCOME_REJECTED : OUTCOME_CONFLICT,
+               same ? "UNKNOWN_TYPE" : "ID_TAKEN");
         return DB_DONE;
     }
     result = move_lines(fold, &fold->retried.document, entry);
