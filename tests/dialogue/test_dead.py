@@ -1,5 +1,7 @@
 """dead: what was not counted stays visible until a fact of its own settles it."""
 
+import json
+
 from documents import document, drop, receipt, retry, sale
 from matching import ABSENT, ANYTHING, same
 
@@ -66,6 +68,25 @@ def test_dead_comes_oldest_first_page_by_page(shop):
             same(len(reply["dead"]), limit, "entries of a page")
             after = {"after": reply["next"]}
         same(offsets, list(range(0, 14, 2)), f"offsets by {limit}")
+
+
+def test_a_page_of_large_details_is_about_1_mib(shop):
+    till = shop.daemon().till("T01")
+    lines = [(f"sku-{number:05d}", 1) for number in range(5000)]
+    for number in range(20):
+        till.put(sale(f"x-{number}", *lines, check="hard"), ack="none")
+    till.settle()
+    offsets, after = [], {}
+    while True:
+        till.send(op="dead", **after)
+        line = till.reply_line()
+        reply = json.loads(line)
+        same(len(line), lambda length: length < 3_000_000, "bytes of a page")
+        offsets += [entry["offset"] for entry in reply["dead"]]
+        if "next" not in reply:
+            break
+        after = {"after": reply["next"]}
+    same(offsets, list(range(20)), "offsets")
 
 
 def test_a_retry_counts_when_stock_has_come(shop):

@@ -96,6 +96,14 @@ def test_pages_keep_to_the_filter(shop):
          [row for row in ALL if row[0] == "0001" and row[2] == "B"], "B of 0001")
 
 
+def test_a_sku_asked_for_twice_is_one_row(shop):
+    till = shop.daemon().till("T01")
+    till.put(receipt("r", ("A", 1)), ack="applied")
+    till.expect()
+    till.send(op="stock", skus=["A", "B", "A"])
+    till.expect(stock=[{"sku": "A", "on_hand": "1"}])
+
+
 def test_a_page_has_at_most_1000_rows(shop):
     till = shop.daemon().till("T01")
     for number in range(3):

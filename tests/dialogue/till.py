@@ -13,7 +13,7 @@ import socket
 from matching import difference, show
 from waiting import Failure, deadline, poll, time_left_s
 
-READ_BYTES = 1 << 16
+READ_BYTES = 1 << 18
 
 
 def connect(address):
@@ -32,8 +32,7 @@ class Till:
     def __init__(self, address, name="till"):
         self.name = name
         self.socket = connect(address)
-        self.received = b""
-        self.closed_by_daemon = False
+        self.received = bytearray()
 
     # --- sending
 
@@ -66,13 +65,16 @@ class Till:
 
     def reply_line(self):
         """The next line as bytes, without LF; None where the daemon has closed."""
-        end = deadline()
-        while b"\n" not in self.received:
+        end, looked = deadline(), 0
+        while (place := self.received.find(b"\n", looked)) < 0:
+            looked = len(self.received)
             if not self._receive(time_left_s(end)):
                 if self.received:
-                    raise Failure(f"{self.name}: half a line, then closed: {self.received[:200]!r}")
+                    half = bytes(self.received[:200])
+                    raise Failure(f"{self.name}: half a line, then closed: {half!r}")
                 return None
-        line, _, self.received = self.received.partition(b"\n")
+        line = bytes(self.received[:place])
+        del self.received[:place + 1]
         return line
 
     def reply(self):
