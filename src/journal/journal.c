@@ -29,30 +29,25 @@ static struct partition *add_partition(struct journal *journal, struct text topi
     return partition;
 }
 
-static int prepare_insert(struct journal *journal, struct partition *partition)
-{
-    char sql[256];
-    snprintf(sql, sizeof sql, "INSERT INTO \"%s-%d\" VALUES(?,?,?,?,?,?,?,?)", partition->topic,
-             partition->number);
-    partition->insert = db_prepare(journal->db, sql);
-    return partition->insert ? 0 : -1;
-}
-
 static int load_end(struct journal *journal, struct partition *partition)
 {
-    char sql[256];
+    char sql[TABLE_NAME_BYTES + 96], table[TABLE_NAME_BYTES];
+    partition_table(table, text_of(partition->topic), partition->number);
     snprintf(sql, sizeof sql,
-             "SELECT base_offset + count, hash FROM \"%s-%d\" ORDER BY base_offset DESC LIMIT 1",
-             partition->topic, partition->number);
+             "SELECT base_offset + count, hash FROM \"%s\" ORDER BY base_offset DESC LIMIT 1",
+             table);
     struct db_statement *last = db_prepare(journal->db, sql);
     if (!last)
         return -1;
-    if (db_step(last) == DB_ROW && db_blob(last, 1).length == SHA256_BYTES) {
+    enum db_result result = db_step(last);
+    bool sound = result == DB_DONE;
+    if (result == DB_ROW && db_blob(last, 1).length == SHA256_BYTES) {
         partition->end = db_int(last, 0);
         memcpy(partition->head, db_blob(last, 1).bytes, SHA256_BYTES);
+        sound = true;
     }
     db_finalize(last);
-    return prepare_insert(journal, partition);
+    return sound ? prepare_insert(journal, partition) : -1;
 }
 
 static int load_partitions(struct journal *journal)
@@ -63,7 +58,8 @@ static int load_partitions(struct journal *journal)
     if (!row)
         return -1;
     int result = 0;
-    while (result == 0 && db_step(row) == DB_ROW) {
+    enum db_result step = DB_DONE;
+    while (result == 0 && (step = db_step(row)) == DB_ROW) {
         struct text topic = db_text(row, 0), hash = db_blob(row, 4);
         struct partition *partition = NULL;
         if (topic_name_ok(topic) && hash.length == SHA256_BYTES)
@@ -76,7 +72,7 @@ static int load_partitions(struct journal *journal)
         result = partition ? load_end(journal, partition) : -1;
     }
     db_finalize(row);
-    return result;
+    return step == DB_DONE ? 0 : -1;
 }
 
 static int load_producers(struct journal *journal)
@@ -86,13 +82,14 @@ static int load_producers(struct journal *journal)
     if (!row)
         return -1;
     int result = 0;
-    while (result == 0 && db_step(row) == DB_ROW) {
+    enum db_result step = DB_DONE;
+    while (result == 0 && (step = db_step(row)) == DB_ROW) {
         struct producer_state state = {db_text(row, 0), db_int(row, 1), db_int(row, 2),
                                        db_text(row, 3)};
         result = producers_restore(journal->producers, &state);
     }
     db_finalize(row);
-    return result;
+    return step == DB_DONE ? 0 : -1;
 }
 
 static void remember_batch(struct journal *journal, const struct batch *batch, struct json *json,
@@ -171,6 +168,15 @@ static int load(struct journal *journal)
 
 /* --- opening --- */
 
+int journal_prepare_insert(struct journal *journal, struct partition *partition)
+{
+    char sql[TABLE_NAME_BYTES + 64], table[TABLE_NAME_BYTES];
+    partition_table(table, text_of(partition->topic), partition->number);
+    snprintf(sql, sizeof sql, "INSERT INTO \"%s\" VALUES(?,?,?,?,?,?,?,?)", table);
+    partition->insert = db_prepare(journal->db, sql);
+    return partition->insert ? 0 : -1;
+}
+
 int journal_prepare(struct journal *journal, struct failure *failure)
 {
     journal->save_producer =
@@ -200,19 +206,16 @@ static int open_active(struct journal *journal, int64_t lowest, int64_t highest,
         struct db_options options = {DB_OWNER, DB_SYNC_FULL, journal->options.cache_bytes};
         if (db_open(&journal->db, path, &options, failure) != 0)
             return -1;
-        int64_t version = segment_is_whole(journal->db)
-                              ? db_int_of(journal->db, "SELECT version FROM tillq_format", -1)
-                              : 0;
-        if (version == JOURNAL_FORMAT) {
+        int whole = segment_check(journal->db, failure);
+        if (whole < 0)
+            return -1;
+        if (whole == 1) {
             journal->number = number;
             recovery->log_pages_recovered = log_bytes / 4096;
             return journal_prepare(journal, failure);
         }
         db_close(journal->db);
         journal->db = NULL;
-        if (version != 0)
-            return failure_set(failure, "FAILED", "%s: format %lld; this program writes %d", path,
-                               (long long)version, JOURNAL_FORMAT);
     }
     journal->number = lowest < 0 ? -1 : lowest - 1;
     return journal_roll(journal, failure);
@@ -391,8 +394,8 @@ static enum db_result create_partition(struct journal *journal, struct partition
     buffer_add_byte(&sql, '\0');
     enum db_result result = sql.failed ? DB_NO_MEMORY : db_execute(journal->db, sql.bytes);
     buffer_free(&sql);
-    if (result == DB_DONE && prepare_insert(journal, partition) != 0)
-        result = DB_FAILED;
+    if (result == DB_DONE && journal_prepare_insert(journal, partition) != 0)
+        result = DB_MISTAKE;
     return result;
 }
 
@@ -498,6 +501,9 @@ static void give_up(struct journal *journal, struct append *first, enum db_resul
     } else if (result == DB_NO_MEMORY) {
         code = "NO_MEMORY";
         message = "no memory for this commit; nothing was written, send it again later";
+    } else if (result == DB_MISTAKE) {
+        code = "FAILED";
+        message = "this could not be written, and nothing was; the log says why";
     } else if (result == DB_BUSY) {
         message = "another program holds the journal; nothing was written, send it again later";
     } else {
@@ -521,7 +527,11 @@ static void roll_for(struct journal *journal, struct append *first)
         struct failure failure;
         if (append->kind != APPEND_ROLL || append->error)
             continue;
-        if (journal_roll(journal, &failure) != 0)
+        if (journal_roll(journal, &failure) == 0)
+            log_notice("journal: rolled on request");
+        else if (strcmp(failure.code, "DISK_FULL") == 0)
+            refuse(append, "JOURNAL_FULL", "no room on the disk for a new segment");
+        else
             refuse(append, "FAILED", "the segment could not be rolled; the log says why");
         append->offset = journal->number;
     }

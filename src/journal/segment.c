@@ -54,9 +54,19 @@ bool segment_exists(const char *directory, int64_t number)
     return access(path, F_OK) == 0;
 }
 
-bool segment_is_whole(struct db *db)
+int segment_check(struct db *db, struct failure *failure)
 {
-    return db_int_of(db, "SELECT count(*) FROM sqlite_schema WHERE name='tillq_format'", 0) == 1;
+    int64_t tables =
+        db_int_of(db, "SELECT count(*) FROM sqlite_schema WHERE name='tillq_format'", -1);
+    if (tables == 0)
+        return 0;
+    int64_t version = tables < 0 ? -1 : db_int_of(db, "SELECT version FROM tillq_format", -1);
+    if (version == JOURNAL_FORMAT)
+        return 1;
+    if (version < 0)
+        return failure_set(failure, "DAMAGED", "%s: cannot be read", db_path(db));
+    return failure_set(failure, "FAILED", "%s: format %lld; this program knows %d", db_path(db),
+                       (long long)version, JOURNAL_FORMAT);
 }
 
 int segment_open(struct db **out, const char *directory, int64_t number, int64_t cache_bytes,
@@ -70,15 +80,10 @@ int segment_open(struct db **out, const char *directory, int64_t number, int64_t
     if (db_open(&db, path, &(struct db_options){.mode = DB_READ, .cache_bytes = cache_bytes},
                 failure) != 0)
         return -1;
-    int64_t version =
-        segment_is_whole(db) ? db_int_of(db, "SELECT version FROM tillq_format", -1) : 0;
-    if (version == JOURNAL_FORMAT) {
+    int whole = segment_check(db, failure);
+    if (whole == 1)
         *out = db;
-        return 1;
-    }
-    db_close(db);
-    if (version == 0)
-        return 0;
-    return failure_set(failure, "FAILED", "%s: format %lld; this program reads %d", path,
-                       (long long)version, JOURNAL_FORMAT);
+    else
+        db_close(db);
+    return whole;
 }

@@ -20,8 +20,9 @@ int segment_range(const char *directory, int64_t *lowest, int64_t *highest, stru
     __attribute__((warn_unused_result));
 /* True where the file exists, whole or not. */
 bool segment_exists(const char *directory, int64_t number);
-/* True where its first transaction is there. */
-bool segment_is_whole(struct db *db);
+/* 1 where its first transaction is there; 0 where it is a roll that did not happen; -1 where it is
+ * of another format or cannot be read, which is never taken for either. */
+int segment_check(struct db *db, struct failure *failure) __attribute__((warn_unused_result));
 /* Opens to read. 1, 0 where there is no such (whole) segment, -1 on error. */
 int segment_open(struct db **out, const char *directory, int64_t number, int64_t cache_bytes,
                  struct failure *failure) __attribute__((warn_unused_result));
