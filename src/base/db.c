@@ -47,6 +47,12 @@ static enum db_result classify(const struct db *db, int code)
     case SQLITE_IOERR:
         /* The log's index grows by ftruncate: SQLite calls a full disk an I/O error there. */
         return sqlite3_system_errno(db->handle) == ENOSPC ? DB_FULL : DB_FAILED;
+    case SQLITE_ERROR:
+    case SQLITE_MISUSE:
+    case SQLITE_RANGE:
+    case SQLITE_MISMATCH:
+    case SQLITE_TOOBIG:
+        return DB_MISTAKE;
     default:
         return DB_FAILED;
     }
@@ -123,7 +129,9 @@ int db_open(struct db **out, const char *path, const struct db_options *options,
                                           : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
     int code = sqlite3_open_v2(name, &db->handle, flags, NULL);
     if (code != SQLITE_OK || set_up(db, options) != 0) {
-        failure_set(failure, "FAILED", "%s: %s", name,
+        int last = db->handle ? sqlite3_errcode(db->handle) : code;
+        bool full = db->handle && classify(db, last) == DB_FULL;
+        failure_set(failure, full ? "DISK_FULL" : "FAILED", "%s: %s", name,
                     db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(code));
         db_close(db);
         return -1;

@@ -43,11 +43,13 @@ enum db_result {
     DB_BUSY,       /* another connection is in the way: try again later */
     DB_FULL,       /* no room on the disk; nothing was changed */
     DB_NO_MEMORY,  /* nothing was changed */
+    DB_MISTAKE,    /* a statement SQLite refuses: a mistake of ours; nothing was changed */
     DB_DAMAGED,    /* the file is not a sound database */
-    DB_FAILED,     /* the disk, or a mistake of ours */
+    DB_FAILED,     /* the disk */
 };
 
-/* 0, or -1 with the path and reason. DB_READ needs an existing file. */
+/* 0, or -1 with the path and reason, code "DISK_FULL" or "FAILED". DB_READ needs an existing file.
+ */
 int db_open(struct db **out, const char *path, const struct db_options *options,
             struct failure *failure) __attribute__((warn_unused_result));
 void db_close(struct db *db); /* NULL is fine; finalises the statements prepared on it */

@@ -47,7 +47,7 @@ static int load_end(struct journal *journal, struct partition *partition)
         sound = true;
     }
     db_finalize(last);
-    return sound ? prepare_insert(journal, partition) : -1;
+    return sound ? journal_prepare_insert(journal, partition) : -1;
 }
 
 static int load_partitions(struct journal *journal)

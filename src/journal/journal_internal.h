@@ -52,6 +52,7 @@ struct journal {
 
 /* Prepares what is done on the active segment. 0 or -1. */
 int journal_prepare(struct journal *journal, struct failure *failure);
+int journal_prepare_insert(struct journal *journal, struct partition *partition); /* 0 or -1 */
 /* Begins a new segment: the active one's state carried over. 0, or -1 with the old one in place. */
 int journal_roll(struct journal *journal, struct failure *failure);
 

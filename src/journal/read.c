@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "journal/schema.h"
 #include "journal/segment.h"
 
 struct open_segment {
@@ -102,18 +103,25 @@ static int open_active(struct journal_reader *reader, struct failure *failure)
     return failure_set(failure, "FAILED", "%s: no readable segment", reader->directory);
 }
 
-/* First offset of (topic, partition) in a segment; -1 not in it. */
-static int64_t start_in(struct db *db, struct text topic, int partition)
+static int unreadable(const struct db *db, struct failure *failure)
+{
+    return failure_set(failure, "FAILED", "%s: cannot be read", db_path(db));
+}
+
+/* First offset of (topic, partition) in a segment, -1 where it is not in it. 0 or -1. */
+static int start_in(struct db *db, struct text topic, int partition, int64_t *start,
+                    struct failure *failure)
 {
     struct db_statement *statement =
         db_prepare(db, "SELECT start FROM tillq_partition WHERE topic=? AND partition=?");
     if (!statement)
-        return -1;
+        return unreadable(db, failure);
     db_bind_text(statement, 1, topic);
     db_bind_int(statement, 2, partition);
-    int64_t start = db_step(statement) == DB_ROW ? db_int(statement, 0) : -1;
+    enum db_result result = db_step(statement);
+    *start = result == DB_ROW ? db_int(statement, 0) : -1;
     db_finalize(statement);
-    return start;
+    return result == DB_ROW || result == DB_DONE ? 0 : unreadable(db, failure);
 }
 
 static bool scan_is_for(const struct journal_reader *reader, struct text topic, int partition)
@@ -128,17 +136,18 @@ static int aim(struct journal_reader *reader, struct text topic, int partition,
 {
     db_finalize(reader->find);
     reader->find = NULL;
-    reader->find_start = start_in(reader->scan.db, topic, partition);
+    if (start_in(reader->scan.db, topic, partition, &reader->find_start, failure) != 0)
+        return -1;
     snprintf(reader->find_topic, sizeof reader->find_topic, "%.*s", (int)topic.length, topic.bytes);
     reader->find_partition = partition;
     if (reader->find_start < 0)
         return 0;
-    char sql[384];
-    snprintf(
-        sql, sizeof sql,
-        "SELECT base_offset, count, format, time_ms, lengths, meta, records, hash FROM \"%s-%d\""
-        " WHERE base_offset <= ? ORDER BY base_offset DESC LIMIT 1",
-        reader->find_topic, partition);
+    char sql[TABLE_NAME_BYTES + 192], table[TABLE_NAME_BYTES];
+    partition_table(table, topic, partition);
+    snprintf(sql, sizeof sql,
+             "SELECT base_offset, count, format, time_ms, lengths, meta, records, hash FROM \"%s\""
+             " WHERE base_offset <= ? ORDER BY base_offset DESC LIMIT 1",
+             table);
     reader->find = db_prepare(reader->scan.db, sql);
     return reader->find ? 0
                         : failure_set(failure, "FAILED", "%s: no table of %s-%d",
@@ -197,7 +206,7 @@ static int find_here(struct journal_reader *reader, int64_t offset, struct batch
     db_reset(find);
     if (result == DB_ROW || result == DB_DONE)
         return 0;
-    return failure_set(failure, "FAILED", "%s: cannot be read", db_path(reader->scan.db));
+    return unreadable(reader->scan.db, failure);
 }
 
 int journal_reader_find(struct journal_reader *reader, struct text topic, int partition,
@@ -234,13 +243,21 @@ int journal_reader_find(struct journal_reader *reader, struct text topic, int pa
     }
 }
 
-static int64_t end_in(struct db *db, struct text topic, int partition, int64_t start)
+/* The next offset to be written, where (topic, partition) begins at `start`. 0 or -1. */
+static int end_in(struct db *db, struct text topic, int partition, int64_t start, int64_t *end,
+                  struct failure *failure)
 {
-    char sql[256];
+    char sql[TABLE_NAME_BYTES + 96], table[TABLE_NAME_BYTES];
+    partition_table(table, topic, partition);
     snprintf(sql, sizeof sql,
-             "SELECT base_offset + count FROM \"%.*s-%d\" ORDER BY base_offset DESC LIMIT 1",
-             (int)topic.length, topic.bytes, partition);
-    return db_int_of(db, sql, start);
+             "SELECT base_offset + count FROM \"%s\" ORDER BY base_offset DESC LIMIT 1", table);
+    struct db_statement *last = db_prepare(db, sql);
+    if (!last)
+        return unreadable(db, failure);
+    enum db_result result = db_step(last);
+    *end = result == DB_ROW ? db_int(last, 0) : start;
+    db_finalize(last);
+    return result == DB_ROW || result == DB_DONE ? 0 : unreadable(db, failure);
 }
 
 int journal_reader_bounds(struct journal_reader *reader, struct text topic, int partition,
@@ -252,13 +269,17 @@ int journal_reader_bounds(struct journal_reader *reader, struct text topic, int 
         db_prepare(reader->active.db,
                    "SELECT log_start, start FROM tillq_partition WHERE topic=? AND partition=?");
     if (!statement)
-        return failure_set(failure, "FAILED", "%s: cannot be read", db_path(reader->active.db));
+        return unreadable(reader->active.db, failure);
     db_bind_text(statement, 1, topic);
     db_bind_int(statement, 2, partition);
-    int found = db_step(statement) == DB_ROW;
-    if (found) {
+    enum db_result result = db_step(statement);
+    int found = result == DB_ROW    ? 1
+                : result == DB_DONE ? 0
+                                    : unreadable(reader->active.db, failure);
+    if (found == 1) {
         *start = db_int(statement, 0);
-        *end = end_in(reader->active.db, topic, partition, db_int(statement, 1));
+        if (end_in(reader->active.db, topic, partition, db_int(statement, 1), end, failure) != 0)
+            found = -1;
     }
     db_finalize(statement);
     return found;
@@ -275,15 +296,18 @@ int journal_reader_partitions(struct journal_reader *reader,
         reader->active.db,
         "SELECT topic, partition, log_start, start FROM tillq_partition ORDER BY topic, partition");
     if (!statement)
-        return failure_set(failure, "FAILED", "%s: cannot be read", db_path(reader->active.db));
-    while (db_step(statement) == DB_ROW) {
+        return unreadable(reader->active.db, failure);
+    enum db_result result;
+    int64_t end;
+    while ((result = db_step(statement)) == DB_ROW) {
         struct text topic = db_text(statement, 0);
         int partition = (int)db_int(statement, 1);
-        each(topic, partition, db_int(statement, 2),
-             end_in(reader->active.db, topic, partition, db_int(statement, 3)), context);
+        if (end_in(reader->active.db, topic, partition, db_int(statement, 3), &end, failure) != 0)
+            break;
+        each(topic, partition, db_int(statement, 2), end, context);
     }
     db_finalize(statement);
-    return 0;
+    return result == DB_DONE ? 0 : result == DB_ROW ? -1 : unreadable(reader->active.db, failure);
 }
 
 /* One number out of the active segment, -1 where there is no row. */
@@ -294,15 +318,16 @@ static int look_up(struct journal_reader *reader, const char *sql, struct text f
         return -1;
     struct db_statement *statement = db_prepare(reader->active.db, sql);
     if (!statement)
-        return failure_set(failure, "FAILED", "%s: cannot be read", db_path(reader->active.db));
+        return unreadable(reader->active.db, failure);
     db_bind_text(statement, 1, first);
     if (second.bytes) {
         db_bind_text(statement, 2, second);
         db_bind_int(statement, 3, third);
     }
-    *value = db_step(statement) == DB_ROW ? db_int(statement, 0) : -1;
+    enum db_result result = db_step(statement);
+    *value = result == DB_ROW ? db_int(statement, 0) : -1;
     db_finalize(statement);
-    return 0;
+    return result == DB_ROW || result == DB_DONE ? 0 : unreadable(reader->active.db, failure);
 }
 
 int journal_reader_last_seq(struct journal_reader *reader, struct text producer, int64_t *last_seq,

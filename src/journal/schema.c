@@ -1,8 +1,7 @@
 #include "journal/schema.h"
 
+#include <stdio.h>
 #include <strings.h>
-
-#include "journal/record.h"
 
 const char journal_schema[] =
     "CREATE TABLE tillq_format(\n"
@@ -40,12 +39,34 @@ const char journal_schema[] =
     "  sha256 BLOB NOT NULL          -- of the whole file\n"
     ");\n";
 
+static size_t view_name(char name[TABLE_NAME_BYTES], struct text topic)
+{
+    size_t length = 0;
+    for (size_t i = 0; i < topic.length && length < 2 * TOPIC_NAME_BYTES; i++) {
+        char c = topic.bytes[i];
+        bool capital = c >= 'A' && c <= 'Z';
+        if (capital)
+            name[length++] = '+';
+        name[length++] = capital ? (char)(c - 'A' + 'a') : c;
+    }
+    name[length] = '\0';
+    return length;
+}
+
+void partition_table(char name[TABLE_NAME_BYTES], struct text topic, int partition)
+{
+    size_t length = view_name(name, topic);
+    snprintf(name + length, TABLE_NAME_BYTES - length, "-%d", partition);
+}
+
 void journal_partition_schema(struct buffer *sql, struct text topic, int partition)
 {
-    int length = (int)topic.length;
+    char table[TABLE_NAME_BYTES], view[TABLE_NAME_BYTES];
+    partition_table(table, topic, partition);
+    view_name(view, topic);
     buffer_add_format(
         sql,
-        "CREATE TABLE \"%.*s-%d\"(\n"
+        "CREATE TABLE \"%s\"(\n"
         "  base_offset INTEGER PRIMARY KEY, -- of the first record\n"
         "  count       INTEGER NOT NULL,\n"
         "  format      INTEGER NOT NULL,    -- 1: JSON arrays\n"
@@ -55,10 +76,10 @@ void journal_partition_schema(struct buffer *sql, struct text topic, int partiti
         "  records     TEXT NOT NULL,       -- [value,...]: the bytes that came\n"
         "  hash        BLOB NOT NULL        -- SHA-256 over the batch before and this\n"
         ");\n",
-        length, topic.bytes, partition);
+        table);
     buffer_add_format(
         sql,
-        "CREATE VIEW IF NOT EXISTS \"%.*s\" AS SELECT %d AS partition,\n"
+        "CREATE VIEW IF NOT EXISTS \"%s\" AS SELECT %d AS partition,\n"
         "  b.base_offset + r.key AS \"offset\",\n"
         "  strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', b.time_ms / 1000.0, 'unixepoch') AS time,\n"
         "  json_extract(b.meta, '$[' || r.key || '][0]') AS key,\n"
@@ -66,8 +87,8 @@ void journal_partition_schema(struct buffer *sql, struct text topic, int partiti
         "  json_extract(b.meta, '$[' || r.key || '][2]') AS producer,\n"
         "  json_extract(b.meta, '$[' || r.key || '][3]') AS seq,\n"
         "  r.value AS value\n"
-        "  FROM \"%.*s-%d\" b, json_each(b.records) r WHERE b.format = 1;\n",
-        length, topic.bytes, partition, length, topic.bytes, partition);
+        "  FROM \"%s\" b, json_each(b.records) r WHERE b.format = 1;\n",
+        view, partition, table);
 }
 
 bool topic_name_ok(struct text name)

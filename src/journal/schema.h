@@ -8,13 +8,19 @@
 
 #include "base/buffer.h"
 #include "base/text.h"
+#include "journal/record.h"
 
 #define JOURNAL_FORMAT 1
 
 /* Everything but the partitions' own tables. */
 extern const char journal_schema[];
 
-/* The table of one partition, "topic-number", and the view of the topic, named after it, that shows
+/* The name of a partition's table: "topic-number". SQLite does not tell A from a in names, so a
+ * capital letter is written with a plus before it: topic Ab, partition 0 is the table "+ab-0". */
+#define TABLE_NAME_BYTES (2 * TOPIC_NAME_BYTES + 16)
+void partition_table(char name[TABLE_NAME_BYTES], struct text topic, int partition);
+
+/* The table of one partition, and the view of the topic, named alike without the number, that shows
  * a person one row a record. `topic` is a checked name (topic_name_ok). */
 void journal_partition_schema(struct buffer *sql, struct text topic, int partition);
 

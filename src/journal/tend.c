@@ -150,12 +150,7 @@ static void retire_active(struct journal *journal)
 static int prepare_inserts(struct journal *journal, struct failure *failure)
 {
     for (int i = 0; i < journal->partition_count; i++) {
-        char sql[256];
-        struct partition *partition = &journal->partitions[i];
-        snprintf(sql, sizeof sql, "INSERT INTO \"%s-%d\" VALUES(?,?,?,?,?,?,?,?)", partition->topic,
-                 partition->number);
-        partition->insert = db_prepare(journal->db, sql);
-        if (!partition->insert)
+        if (journal_prepare_insert(journal, &journal->partitions[i]) != 0)
             return failure_set(failure, "FAILED", "%s: cannot be prepared", db_path(journal->db));
     }
     return journal_prepare(journal, failure);
@@ -170,10 +165,12 @@ int journal_roll(struct journal *journal, struct failure *failure)
     struct db_options options = {DB_OWNER, DB_SYNC_FULL, journal->options.cache_bytes};
     if (db_open(&db, path, &options, failure) != 0)
         return -1;
-    if (make_segment(journal, db, number) != DB_DONE) {
+    enum db_result result = make_segment(journal, db, number);
+    if (result != DB_DONE) {
         db_rollback(db);
         db_close(db);
-        return failure_set(failure, "FAILED", "%s: the new segment cannot be written", path);
+        return failure_set(failure, result == DB_FULL ? "DISK_FULL" : "FAILED",
+                           "%s: the new segment cannot be written", path);
     }
     retire_active(journal);
     journal->db = db;

@@ -30,6 +30,11 @@ static int64_t look(struct query_live *live, void *context)
     struct engine *engine = context;
     static const char *const journal_states[] = {"ok", "full", "failed"};
     static const char *const applier_states[] = {"ok", "full", "failed"};
+    static const char *const applier_messages[] = {
+        NULL,
+        "no room for the stock file; sales are journaled, applying is tried again every second",
+        "the stock file or the journal cannot be used; sales are journaled, restart when mended",
+    };
     struct writer_figures written;
     struct applier_figures applied;
     writer_figures(engine->options.writer, &written);
@@ -43,6 +48,7 @@ static int64_t look(struct query_live *live, void *context)
         .journal_state = journal_states[written.health],
         .journal_message = written.message,
         .applier_state = applier_states[applied.health],
+        .applier_message = applier_messages[applied.health],
     };
     return written.active_segment;
 }

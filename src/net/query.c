@@ -297,7 +297,10 @@ static void add_live(const struct query_live *live, struct buffer *reply)
         reply_add_text(reply, "message", text_of(live->journal_message));
     buffer_add_string(reply, "},\"applier\":{\"state\":\"");
     buffer_add_string(reply, live->applier_state);
-    buffer_add_string(reply, "\"}");
+    buffer_add_byte(reply, '"');
+    if (live->applier_message)
+        reply_add_text(reply, "message", text_of(live->applier_message));
+    buffer_add_byte(reply, '}');
 }
 
 static int answer_status(struct query *query, const struct request *request,

@@ -21,7 +21,7 @@ struct query_live {
     const char *shop;                            /* of those who name none */
     int64_t commits, records;                    /* written since the start */
     const char *journal_state, *journal_message; /* message NULL = none */
-    const char *applier_state;
+    const char *applier_state, *applier_message; /* message NULL = none */
 };
 
 /* 0, or -1 with a message that names the directory and what is wrong with it. */

@@ -366,7 +366,7 @@ static int list_dead(struct query *query, const struct request *request, struct 
     reply_begin(reply, request->tag, request->seq);
     buffer_add_string(reply, ",\"dead\":[");
     while (db_step(row) == DB_ROW) {
-        more = count == request->limit;
+        more = count == request->limit || reply->length >= REPLY_BYTES;
         if (more)
             break;
         if (count++ > 0)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "journal/producers.h"
+#include "journal/schema.h"
 #include "journal/segment.h"
 #include "stock/compare.h"
 #include "stock/replay.h"
@@ -161,11 +162,12 @@ static int check_batch(struct auditing *auditing, struct chain *chain, const str
 
 static int check_rows(struct auditing *auditing, struct db *segment, struct chain *chain)
 {
-    char sql[256];
+    char sql[TABLE_NAME_BYTES + 128], table[TABLE_NAME_BYTES];
+    partition_table(table, text_of(chain->topic), chain->partition);
     snprintf(sql, sizeof sql,
              "SELECT base_offset, count, format, time_ms, lengths, meta, records, hash"
-             " FROM \"%s-%d\" ORDER BY base_offset",
-             chain->topic, chain->partition);
+             " FROM \"%s\" ORDER BY base_offset",
+             table);
     struct db_statement *row = db_prepare(segment, sql);
     if (!row)
         return fault(auditing, chain->topic, chain->partition, chain->expected,

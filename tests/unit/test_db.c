@@ -88,7 +88,7 @@ static void a_statement_that_makes_no_sense_is_none(void **state)
 {
     struct fixture *fixture = *state;
     assert_null(db_prepare(fixture->owner, "SELECT nothing FROM nowhere"));
-    assert_int_equal(db_execute(fixture->owner, "NONSENSE"), DB_FAILED);
+    assert_int_equal(db_execute(fixture->owner, "NONSENSE"), DB_MISTAKE);
     db_finalize(NULL);
 }
 
