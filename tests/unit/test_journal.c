@@ -112,6 +112,20 @@ static void a_name_that_is_no_topic_is_refused(void **state)
     assert_int_equal(scene_put(scene, append_of(longest, "2")), 1);
 }
 
+static void topics_that_differ_in_case_are_two(void **state)
+{
+    struct scene *scene = *state;
+    assert_int_equal(scene_put(scene, append_of("t", "1")), 0);
+    assert_int_equal(scene_put(scene, append_of("T", "2")), 0);
+    assert_int_equal(scene_put(scene, append_of("Stock", "3")), 0);
+    scene_roll(scene);
+    scene_reopen(scene);
+    assert_int_equal(scene_put(scene, append_of("T", "4")), 1);
+    expect_values(scene, "t", "1");
+    expect_values(scene, "T", "2 4");
+    expect_values(scene, "Stock", "3");
+}
+
 static void there_is_an_end_to_topics(void **state)
 {
     struct scene *scene = *state;
@@ -444,6 +458,7 @@ int main(void)
         TEST(records_of_one_commit_are_one_batch),
         TEST(the_topic_stock_is_there_and_others_come_with_their_first_record),
         TEST(a_name_that_is_no_topic_is_refused),
+        TEST(topics_that_differ_in_case_are_two),
         TEST(there_is_an_end_to_topics),
         TEST(a_record_larger_than_a_batch_is_refused_and_leaves_no_trace),
         TEST(a_seq_is_journaled_once),
