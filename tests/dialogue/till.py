@@ -100,14 +100,6 @@ class Till:
         if line is not None:
             raise Failure(f"{self.name}: got {line[:300]!r}, want the connection closed")
 
-    def expect_shut_down(self):
-        """The end of a connection whose daemon goes down: it may say so first."""
-        line = self.reply_line()
-        if line is not None and b'"SHUTTING_DOWN"' not in line:
-            raise Failure(f"{self.name}: got {line[:300]!r}, want SHUTTING_DOWN or the end")
-        if line is not None:
-            self.expect_closed()
-
     def nothing_came(self):
         """True where no byte of a reply is here yet. Does not wait."""
         self.socket.setblocking(False)
