@@ -242,7 +242,7 @@ static void raise_descriptor_limit(const struct config *config)
 static int start_loop(struct daemon *daemon, struct failure *failure)
 {
     static const int numbers[3] = {SIGTERM, SIGINT, SIGHUP};
-    signal(SIGPIPE, SIG_IGN);
+    sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     event_set_log_callback(on_libevent_log);
     daemon->base = event_base_new();
     if (!daemon->base)

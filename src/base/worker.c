@@ -12,24 +12,34 @@ struct worker {
     struct worker_duty duty;
     const struct clock *clock;
     pthread_t thread;
-    pthread_mutex_t mutex; /* guards rung and stopping */
+    pthread_mutex_t mutex; /* guards the three below */
     pthread_cond_t wake;
     bool rung;
+    bool hurried; /* rung by somebody who waits */
     bool stopping;
     _Atomic int64_t busy_since_us; /* 0 while asleep */
 };
 
+static struct timespec after_ms(int64_t wait_ms)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    int64_t ns = wait_ms * 1000000 + at.tv_nsec;
+    at.tv_sec += (time_t)(ns / 1000000000);
+    at.tv_nsec = (long)(ns % 1000000000);
+    return at;
+}
+
 /* True where there is a ring to answer, false where the worker is to end. */
 static bool wait_for_ring(struct worker *worker, enum worker_next next)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t wait_ns = worker->duty.retry_ms * 1000000 + until.tv_nsec;
-    until.tv_sec += (time_t)(wait_ns / 1000000000);
-    until.tv_nsec = (long)(wait_ns % 1000000000);
-
-    pthread_mutex_lock(&worker->mutex);
+    bool resting = next == WORKER_REST;
+    struct timespec until = after_ms(resting ? WORKER_REST_MS : worker->duty.retry_ms);
     int waited = 0;
+    pthread_mutex_lock(&worker->mutex);
+    while (resting && !worker->hurried && !worker->stopping && waited != ETIMEDOUT)
+        waited = pthread_cond_timedwait(&worker->wake, &worker->mutex, &until);
+    waited = 0;
     while (!worker->rung && !worker->stopping && waited != ETIMEDOUT) {
         if (next == WORKER_LATER)
             waited = pthread_cond_timedwait(&worker->wake, &worker->mutex, &until);
@@ -37,7 +47,7 @@ static bool wait_for_ring(struct worker *worker, enum worker_next next)
             pthread_cond_wait(&worker->wake, &worker->mutex);
     }
     bool go_on = worker->rung || !worker->stopping;
-    worker->rung = false;
+    worker->rung = worker->hurried = false;
     pthread_mutex_unlock(&worker->mutex);
     return go_on;
 }
@@ -93,6 +103,14 @@ void worker_ring(struct worker *worker)
 {
     pthread_mutex_lock(&worker->mutex);
     worker->rung = true;
+    pthread_cond_signal(&worker->wake);
+    pthread_mutex_unlock(&worker->mutex);
+}
+
+void worker_hurry(struct worker *worker)
+{
+    pthread_mutex_lock(&worker->mutex);
+    worker->rung = worker->hurried = true;
     pthread_cond_signal(&worker->wake);
     pthread_mutex_unlock(&worker->mutex);
 }

@@ -17,7 +17,12 @@ enum worker_next {
     WORKER_AGAIN, /* there is more to do now */
     WORKER_LATER, /* call again when rung, or after `retry_ms` at the latest */
     WORKER_SLEEP, /* call again when rung */
+    /* Call again when rung, but not before WORKER_REST_MS have passed, except when hurried: for
+     * work that is cheaper in larger portions. */
+    WORKER_REST,
 };
+
+#define WORKER_REST_MS 5
 
 struct worker_duty {
     const char *name; /* at most 15 bytes; shown by top and gdb */
@@ -31,6 +36,8 @@ int worker_start(struct worker **out, const struct worker_duty *duty, const stru
                  struct failure *failure) __attribute__((warn_unused_result));
 /* Any thread: there is something to do. Rings may merge; a ring is never lost. */
 void worker_ring(struct worker *worker);
+/* The same, and somebody waits for it: a rest is cut short. */
+void worker_hurry(struct worker *worker);
 /* Steps until the step says SLEEP or LATER, then ends the thread and frees the worker. NULL is
  * fine. */
 void worker_stop(struct worker *worker);

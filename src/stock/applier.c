@@ -311,7 +311,7 @@ enum worker_next applier_step(void *context)
     stock_tend(applier->stock, !more);
     if (more && !atomic_load(&applier->stopping))
         return WORKER_AGAIN;
-    return atomic_load(&applier->health) == APPLIER_FULL ? WORKER_LATER : WORKER_SLEEP;
+    return atomic_load(&applier->health) == APPLIER_FULL ? WORKER_LATER : WORKER_REST;
 }
 
 void applier_ring(struct applier *applier)
@@ -323,7 +323,8 @@ void applier_ring(struct applier *applier)
 void applier_await(struct applier *applier, struct append *first)
 {
     queue_push_chain(&applier->awaited, &first->item);
-    applier_ring(applier);
+    if (applier->worker)
+        worker_hurry(applier->worker);
 }
 
 void applier_set_documents(struct applier *applier, int64_t documents)

@@ -47,7 +47,9 @@ int applier_start(struct applier *applier, const struct clock *clock, struct fai
  * start. Whoever still waits is handed back with an error. NULL is fine. */
 void applier_stop(struct applier *applier);
 
-/* Any thread: the journal has grown, or has a new segment. */
+/* Any thread: the journal has grown, or has a new segment. Between two transactions the applier
+ * rests WORKER_REST_MS, unless somebody waits: a transaction for each of many small commits would
+ * cost the writer more than it gives the reader of figures. */
 void applier_ring(struct applier *applier);
 /* Any thread: journaled appends whose senders wait for the outcome, and duplicates: of those it is
  * found out where they are, and whether their document is the one that was journaled. */

@@ -223,6 +223,40 @@ static void later_steps_again_without_a_ring(void **state)
     sem_destroy(&counting.stepped);
 }
 
+static enum worker_next resting_step(void *context)
+{
+    sem_post(context);
+    return WORKER_REST;
+}
+
+static void a_ring_during_a_rest_is_answered_after_it(void **state)
+{
+    (void)state;
+    sem_t stepped;
+    sem_init(&stepped, 0, 0);
+    struct worker *worker = start(resting_step, &stepped, 0);
+    for (int i = 0; i < 5; i++) {
+        worker_ring(worker);
+        sem_wait(&stepped);
+    }
+    worker_stop(worker);
+    sem_destroy(&stepped);
+}
+
+static void a_worker_can_be_hurried_out_of_a_rest_and_out_of_sleep(void **state)
+{
+    (void)state;
+    sem_t stepped;
+    sem_init(&stepped, 0, 0);
+    struct worker *worker = start(resting_step, &stepped, 0);
+    for (int i = 0; i < 1000; i++) {
+        worker_hurry(worker);
+        sem_wait(&stepped);
+    }
+    worker_stop(worker);
+    sem_destroy(&stepped);
+}
+
 static void stopping_goes_on_while_there_is_more(void **state)
 {
     (void)state;
@@ -291,6 +325,8 @@ int main(void)
         cmocka_unit_test(it_sleeps_until_it_is_rung),
         cmocka_unit_test(again_steps_at_once),
         cmocka_unit_test(later_steps_again_without_a_ring),
+        cmocka_unit_test(a_ring_during_a_rest_is_answered_after_it),
+        cmocka_unit_test(a_worker_can_be_hurried_out_of_a_rest_and_out_of_sleep),
         cmocka_unit_test(stopping_goes_on_while_there_is_more),
         cmocka_unit_test(a_worker_nobody_rang_has_a_last_look_when_stopped),
         cmocka_unit_test(a_step_is_timed_and_has_signals_blocked),
