@@ -21,6 +21,12 @@ static int64_t change_of(const struct document *document, uint32_t line)
     return document->type == DOCUMENT_SALE ? -quantity_milli : quantity_milli;
 }
 
+/* False where the sum is beyond plus or minus INT64_MAX: the opposite of a figure must fit too. */
+static bool add(int64_t a, int64_t b, int64_t *sum)
+{
+    return !__builtin_add_overflow(a, b, sum) && *sum != INT64_MIN;
+}
+
 /* Sums the lines of each row into its work space. False where a figure would not fit. */
 static bool sum_changes(const struct document *document, struct stock_row *const *rows)
 {
@@ -32,9 +38,9 @@ static bool sum_changes(const struct document *document, struct stock_row *const
     for (uint32_t i = 0; i < document->line_count; i++) {
         struct stock_row *row = rows[i];
         int64_t after, available;
-        if (__builtin_add_overflow(row->change_milli, change_of(document, i), &row->change_milli) ||
-            __builtin_add_overflow(row->on_hand_milli, row->change_milli, &after) ||
-            __builtin_sub_overflow(after, row->reserved_milli, &available))
+        if (!add(row->change_milli, change_of(document, i), &row->change_milli) ||
+            !add(row->on_hand_milli, row->change_milli, &after) ||
+            !add(after, -row->reserved_milli, &available))
             return false;
     }
     return true;
