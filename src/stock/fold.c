@@ -19,6 +19,7 @@ struct fold {
     struct decision decision;
     struct buffer canonical; /* content that is hashed */
     struct buffer dead;      /* a dead document's value */
+    struct buffer dead_shop; /* the shop it was of */
     struct buffer shop;      /* the record's key, unescaped */
     struct stock_row **rows; /* of the document's lines */
     uint32_t row_capacity;
@@ -50,6 +51,7 @@ void fold_free(struct fold *fold)
     buffer_free(&fold->decision.detail);
     buffer_free(&fold->canonical);
     buffer_free(&fold->dead);
+    buffer_free(&fold->dead_shop);
     buffer_free(&fold->shop);
     free(fold->rows);
     free(fold);
@@ -150,20 +152,30 @@ static enum db_result take_id(struct fold *fold, const struct parsed *parsed, in
                          offset, hash, same);
 }
 
-/* A dead document is decided anew, as if it came now; its id is its own already. */
+/* The value of a dead document into fold->dead, its shop beside it. */
+static enum db_result find_dead(struct fold *fold)
+{
+    buffer_clear(&fold->dead);
+    buffer_clear(&fold->dead_shop);
+    enum db_result result =
+        stock_find_dead(fold->stock, fold->parsed.document.target_partition,
+                        fold->parsed.document.target_offset, &fold->dead, &fold->dead_shop);
+    return fold->dead.failed || fold->dead_shop.failed ? DB_NO_MEMORY : result;
+}
+
+/* A dead document is decided anew, as if it came now; its id and its shop are its own already. */
 static enum db_result retry(struct fold *fold, struct document_entry *entry)
 {
     int partition = fold->parsed.document.target_partition;
     int64_t offset = fold->parsed.document.target_offset;
-    buffer_clear(&fold->dead);
-    enum db_result result = stock_find_dead(fold->stock, partition, offset, &fold->dead);
+    enum db_result result = find_dead(fold);
     if (result != DB_ROW) {
         decide(fold, OUTCOME_REJECTED, "NOT_DEAD");
         return result;
     }
-    int read = fold->dead.failed
-                   ? -1
-                   : read_value(fold, &fold->retried, buffer_text(&fold->dead), entry->shop);
+    struct text shop =
+        fold->dead_shop.length > 0 ? buffer_text(&fold->dead_shop) : (struct text){0};
+    int read = read_value(fold, &fold->retried, buffer_text(&fold->dead), shop);
     if (read != 0)
         return read < 0 ? DB_NO_MEMORY : DB_DONE;
     bool same = true;
@@ -185,9 +197,7 @@ static enum db_result retry(struct fold *fold, struct document_entry *entry)
 static enum db_result drop(struct fold *fold, const struct document_entry *entry)
 {
     const struct document *document = &fold->parsed.document;
-    buffer_clear(&fold->dead);
-    enum db_result result = stock_find_dead(fold->stock, document->target_partition,
-                                            document->target_offset, &fold->dead);
+    enum db_result result = find_dead(fold);
     if (result != DB_ROW) {
         decide(fold, OUTCOME_REJECTED, "NOT_DEAD");
         return result;

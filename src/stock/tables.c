@@ -51,7 +51,8 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
     [TAKE_ID] = "INSERT OR IGNORE INTO document_id VALUES(?,?,?,?,?)",
     [FIND_ID] = "SELECT hash FROM document_id WHERE terminal=? AND id=?",
     [INSERT_DEAD] = "INSERT INTO dead VALUES(?,?,'dead',NULL,NULL,?)",
-    [FIND_DEAD] = "SELECT value FROM dead WHERE partition=? AND offset=? AND state='dead'",
+    [FIND_DEAD] = "SELECT value, shop FROM dead JOIN document USING(partition, offset)"
+                  " WHERE partition=? AND offset=? AND state='dead'",
     [END_DEAD] =
         "UPDATE dead SET state=?3, by_partition=?4, by_offset=?5 WHERE partition=?1 AND offset=?2",
     [SAVE_PROGRESS] = "INSERT OR REPLACE INTO progress VALUES(?,?,?,?,?,?)",
@@ -444,14 +445,16 @@ enum db_result stock_add_dead(struct stock *stock, int partition, int64_t offset
 }
 
 enum db_result stock_find_dead(struct stock *stock, int partition, int64_t offset,
-                               struct buffer *value)
+                               struct buffer *value, struct buffer *shop)
 {
     struct db_statement *find = stock->statements[FIND_DEAD];
     db_bind_int(find, 1, partition);
     db_bind_int(find, 2, offset);
     enum db_result result = db_step(find);
-    if (result == DB_ROW)
+    if (result == DB_ROW) {
         buffer_add_text(value, db_text(find, 0));
+        buffer_add_text(shop, db_text(find, 1));
+    }
     db_reset(find);
     return result;
 }

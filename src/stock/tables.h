@@ -80,9 +80,11 @@ enum db_result stock_add_movement(struct stock *stock, const struct movement *mo
 /* Dead documents: the value as it came, for people and for retry. */
 enum db_result stock_add_dead(struct stock *stock, int partition, int64_t offset, struct text value)
     __attribute__((warn_unused_result));
-/* Adds a dead document's value to `value`. DB_ROW, DB_DONE where there is none (any more). */
+/* Adds a dead document's value and shop to `value` and `shop`. DB_ROW, DB_DONE where there is none
+ * (any more). */
 enum db_result stock_find_dead(struct stock *stock, int partition, int64_t offset,
-                               struct buffer *value) __attribute__((warn_unused_result));
+                               struct buffer *value, struct buffer *shop)
+    __attribute__((warn_unused_result));
 /* It is dealt with by the document at (by_partition, by_offset): retried or dropped. */
 enum db_result stock_end_dead(struct stock *stock, int partition, int64_t offset, const char *state,
                               int by_partition, int64_t by_offset)
