@@ -7,6 +7,8 @@
 
 #include "base/log.h"
 
+#define SCHEMA_RETRIES 1000
+
 struct db_statement {
     sqlite3_stmt *handle;
     struct db *db;
@@ -213,6 +215,11 @@ void db_bind_null(struct db_statement *statement, int index)
 enum db_result db_step(struct db_statement *statement)
 {
     int code = sqlite3_step(statement->handle);
+    /* SQLite prepares again when a table was added meanwhile, but gives up after so many in a row. */
+    for (int i = 0; code == SQLITE_SCHEMA && i < SCHEMA_RETRIES; i++) {
+        sqlite3_reset(statement->handle);
+        code = sqlite3_step(statement->handle);
+    }
     if (code == SQLITE_ROW)
         return DB_ROW;
     if (code == SQLITE_DONE)
