@@ -23,18 +23,18 @@ LDFLAGS  += -fsanitize=$(SANITIZE)
 endif
 
 CORE_LIBS   := -lsqlite3 -levent_core -lnettle -linih -lpthread
-CLI_LIBS    := -lsqlite3 -lnettle -ljansson -lpthread
+CLI_LIBS    := -lsqlite3 -lnettle -lpthread
 TEST_LIBS   := -lcmocka -ljansson
 
 LAYERS      := base journal stock net
 CORE_C      := $(foreach layer,$(LAYERS),$(wildcard src/$(layer)/*.c))
 CLIENT_C    := $(wildcard src/client/*.c)
-CLI_C       := src/tillq.c $(wildcard src/cli/*.c)
+CLI_C       := src/tillq.c $(wildcard src/cli/*.c src/cli/load/*.c)
 UNIT_C      := $(wildcard tests/unit/test_*.c)
 BENCH_C     := $(wildcard tests/bench/*.c)
 # What they share: their own, and how the load generator makes receipts and counts times.
-BENCH_SHARED_C := $(wildcard tests/bench/shared/*.c) $(addprefix src/cli/,load_workload.c basket.c \
-                  receipts.c names.c random.c csv.c input.c request.c histogram.c)
+BENCH_SHARED_C := $(wildcard tests/bench/shared/*.c) src/cli/request.c \
+                  $(addprefix src/cli/load/,workload.c basket.c receipts.c names.c random.c csv.c input.c histogram.c)
 SHIM_C      := $(wildcard tests/shim/*.c)
 
 object = $(patsubst %.c,$(BUILD)/object/%.o,$(1))
@@ -45,8 +45,8 @@ BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_C))
 SHIMS    := $(patsubst tests/shim/%.c,$(BUILD)/shim/%.so,$(SHIM_C))
 
 # Debian's names. What runs needs the first list, what checks needs both.
-DEPS       := gcc make libc6-dev libsqlite3-dev libevent-dev nettle-dev libinih-dev libjansson-dev python3
-DEPS_CHECK := $(DEPS) clang clang-format libcmocka-dev pkg-config systemd git
+DEPS       := gcc make libc6-dev libsqlite3-dev libevent-dev nettle-dev libinih-dev python3
+DEPS_CHECK := $(DEPS) clang clang-format libcmocka-dev libjansson-dev pkg-config systemd git
 
 .PHONY: all programs tests benches deps deps-check check bench demo install uninstall clean
 all: programs

@@ -9,8 +9,8 @@
 
 #include <stdlib.h>
 
-#include "cli/histogram.c"
-#include "cli/random.c"
+#include "cli/load/histogram.c"
+#include "cli/load/random.c"
 
 static void empty(void **state)
 {

@@ -11,19 +11,19 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "cli/basket.c"
-#include "cli/csv.c"
-#include "cli/input.c"
-#include "cli/load.h"
-#include "cli/load_answer.c"
-#include "cli/load_flights.c"
-#include "cli/load_workload.c"
-#include "cli/names.c"
-#include "cli/random.c"
+#include "cli/load/answer.c"
+#include "cli/load/basket.c"
+#include "cli/load/csv.c"
+#include "cli/load/flights.c"
+#include "cli/load/input.c"
+#include "cli/load/load.h"
+#include "cli/load/names.c"
+#include "cli/load/random.c"
+#include "cli/load/workload.c"
 #undef NAME_BYTES_MAX
-#include "cli/receipts.c"
+#include "cli/load/receipts.c"
+#include "cli/load/timetable.c"
 #include "cli/slice.c"
-#include "cli/timetable.c"
 
 static struct answer read_answer(const char *line)
 {

@@ -13,12 +13,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cli/basket.c"
-#include "cli/csv.c"
-#include "cli/input.c"
-#include "cli/names.c"
-#include "cli/random.c"
-#include "cli/receipts.c"
+#include "cli/load/basket.c"
+#include "cli/load/csv.c"
+#include "cli/load/input.c"
+#include "cli/load/names.c"
+#include "cli/load/random.c"
+#include "cli/load/receipts.c"
 
 #define HEADER "invoice,sku,qty,time,price\n"
 

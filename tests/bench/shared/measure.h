@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "cli/histogram.h"
+#include "cli/load/histogram.h"
 
 /* One line on standard error and exit status 1: a measurement that went wrong is none. */
 _Noreturn void give_up(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -2,7 +2,7 @@
 #ifndef TILLQ_BENCH_SALES_H
 #define TILLQ_BENCH_SALES_H
 
-#include "cli/load.h"
+#include "cli/load/load.h"
 
 #define SALES_TERMINALS 64
 
