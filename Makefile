@@ -57,36 +57,48 @@ benches: programs $(BENCHES) $(SHIMS)
 # A till's program may be a shared library.
 $(call object,$(CLIENT_C)): CFLAGS += -fPIC
 
+# V=1 shows the commands themselves.
+Q   := $(if $(V),,@)
+say  = @$(if $(V),:,$(if $(findstring s,$(firstword -$(MAKEFLAGS))),:,echo "$(1) $@"))
+
 $(BUILD)/object/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,cc)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(CORE_A): $(call object,$(CORE_C))
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,ar)
+	$(Q)$(AR) rcs $@ $^
 
 $(CLIENT_A): $(call object,$(CLIENT_C))
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,ar)
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/tillqd: $(call object,src/tillqd.c) $(CORE_A)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+	$(call say,cc)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
 $(BUILD)/tillq: $(call object,$(CLI_C)) $(CLIENT_A) $(CORE_A)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
+	$(call say,cc)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
 
 $(BUILD)/unit/%: $(BUILD)/object/tests/unit/%.o $(CLIENT_A) $(CORE_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS) $(TEST_LIBS)
+	$(call say,cc)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS) $(TEST_LIBS)
 
 $(BUILD)/bench/%: $(BUILD)/object/tests/bench/%.o $(call object,$(BENCH_SHARED_C)) $(CLIENT_A) $(CORE_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+	$(call say,cc)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
 # LD_PRELOAD shims for the black-box tests; never instrumented, they load into whatever is under test.
 $(BUILD)/shim/%.so: tests/shim/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -std=c11 -g -O2 $(WARNINGS) -shared -fPIC -o $@ $< -ldl
+	$(call say,cc)
+	$(Q)$(CC) $(CPPFLAGS) -std=c11 -g -O2 $(WARNINGS) -shared -fPIC -o $@ $< -ldl
 
 deps:
 	.ci/deps $(DEPS)
