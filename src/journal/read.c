@@ -15,8 +15,9 @@ struct open_segment {
 struct journal_reader {
     struct open_segment active; /* the newest: bounds, groups, producers */
     struct open_segment scan;   /* where batches are read */
-    /* the scan's statement and what it is for */
+    /* the scan's statements and what they are for */
     struct db_statement *find;
+    struct db_statement *find_next; /* base offset of the first batch at or beyond an offset */
     char find_topic[TOPIC_NAME_BYTES + 1];
     int find_partition;
     int64_t find_start; /* the segment's first offset of that partition; -1: not in it */
@@ -48,7 +49,7 @@ static void close_segment(struct open_segment *segment)
 static void close_scan(struct journal_reader *reader)
 {
     close_segment(&reader->scan);
-    reader->find = NULL;
+    reader->find = reader->find_next = NULL;
 }
 
 void journal_reader_release(struct journal_reader *reader)
@@ -130,12 +131,18 @@ static bool scan_is_for(const struct journal_reader *reader, struct text topic, 
            text_is(topic, reader->find_topic);
 }
 
-/* Points the scan's statement at (topic, partition) of the segment it has open. */
+static void forget_aim(struct journal_reader *reader)
+{
+    db_finalize(reader->find);
+    db_finalize(reader->find_next);
+    reader->find = reader->find_next = NULL;
+}
+
+/* Points the scan's statements at (topic, partition) of the segment it has open. */
 static int aim(struct journal_reader *reader, struct text topic, int partition,
                struct failure *failure)
 {
-    db_finalize(reader->find);
-    reader->find = NULL;
+    forget_aim(reader);
     if (start_in(reader->scan.db, topic, partition, &reader->find_start, failure) != 0)
         return -1;
     snprintf(reader->find_topic, sizeof reader->find_topic, "%.*s", (int)topic.length, topic.bytes);
@@ -149,9 +156,15 @@ static int aim(struct journal_reader *reader, struct text topic, int partition,
              " WHERE base_offset <= ? ORDER BY base_offset DESC LIMIT 1",
              table);
     reader->find = db_prepare(reader->scan.db, sql);
-    return reader->find ? 0
-                        : failure_set(failure, "FAILED", "%s: no table of %s-%d",
-                                      db_path(reader->scan.db), reader->find_topic, partition);
+    snprintf(sql, sizeof sql,
+             "SELECT base_offset FROM \"%s\" WHERE base_offset >= ? ORDER BY base_offset LIMIT 1",
+             table);
+    reader->find_next = db_prepare(reader->scan.db, sql);
+    if (reader->find && reader->find_next)
+        return 0;
+    forget_aim(reader);
+    return failure_set(failure, "FAILED", "%s: no table of %s-%d", db_path(reader->scan.db),
+                       reader->find_topic, partition);
 }
 
 /* Opens the newest segment that begins at or below `offset`. 1, 0 no such partition, -1. */
@@ -165,8 +178,7 @@ static int seek(struct journal_reader *reader, struct text topic, int partition,
     if (segment_range(reader->directory, &lowest, &highest, failure) != 0)
         return -1;
     for (int64_t number = highest; number >= lowest && number >= 0; number--) {
-        db_finalize(reader->find);
-        reader->find = NULL;
+        forget_aim(reader);
         int found = open_number(reader, &reader->scan, number, failure);
         if (found < 0 || (found == 1 && aim(reader, topic, partition, failure) != 0))
             return -1;
@@ -209,6 +221,26 @@ static int find_here(struct journal_reader *reader, int64_t offset, struct batch
     return unreadable(reader->scan.db, failure);
 }
 
+static int missing(struct journal_reader *reader, int64_t offset, struct failure *failure)
+{
+    return failure_set(failure, "DAMAGED", "%s: offset %lld of %s-%d is missing",
+                       db_path(reader->scan.db), (long long)offset, reader->find_topic,
+                       reader->find_partition);
+}
+
+/* The newest segment does not have `offset`. 0 where that is because it is not written yet (it may
+ * be by now), -1 where what comes behind it is written: then it never will be. */
+static int find_nothing(struct journal_reader *reader, int64_t offset, struct failure *failure)
+{
+    db_bind_int(reader->find_next, 1, offset);
+    enum db_result result = db_step(reader->find_next);
+    int64_t next = result == DB_ROW ? db_int(reader->find_next, 0) : offset;
+    db_reset(reader->find_next);
+    if (result != DB_ROW && result != DB_DONE)
+        return unreadable(reader->scan.db, failure);
+    return next > offset ? missing(reader, offset, failure) : 0;
+}
+
 int journal_reader_find(struct journal_reader *reader, struct text topic, int partition,
                         int64_t offset, struct batch *batch, struct failure *failure)
 {
@@ -222,7 +254,7 @@ int journal_reader_find(struct journal_reader *reader, struct text topic, int pa
             return found;
         int64_t next = reader->scan.number + 1;
         if (!segment_exists(reader->directory, next))
-            return 0;
+            return find_nothing(reader, offset, failure);
         /* The next segment is there, so this one is complete: but it may have grown between our
          * look and the roll. Look once more, then move on. */
         found = find_here(reader, offset, batch, failure);
@@ -237,9 +269,7 @@ int journal_reader_find(struct journal_reader *reader, struct text topic, int pa
         if (aim(reader, topic, partition, failure) != 0)
             return -1;
         if (reader->find_start < 0 || reader->find_start > offset)
-            return failure_set(failure, "DAMAGED", "%s: offset %lld of %.*s-%d is missing",
-                               db_path(newer.db), (long long)offset, (int)topic.length, topic.bytes,
-                               partition);
+            return missing(reader, offset, failure);
     }
 }
 

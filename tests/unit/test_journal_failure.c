@@ -21,8 +21,19 @@ static int set_up(void **state)
     return 0;
 }
 
+/* Writes beyond `bytes` of any file fail from here on, with EFBIG; RLIM_INFINITY ends it. */
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+    sigaction(SIGXFSZ, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
 static int tear_down(void **state)
 {
+    limit_files(RLIM_INFINITY);
     scene_end(*state);
     free(*state);
     return 0;
@@ -175,16 +186,6 @@ static void a_journal_that_is_held_refuses_and_goes_on_later(void **state)
 }
 
 /* --- a disk that fails --- */
-
-/* Writes beyond `bytes` of any file fail from here on, with EFBIG; RLIM_INFINITY ends it. */
-static void limit_files(rlim_t bytes)
-{
-    struct rlimit limit;
-    sigaction(SIGXFSZ, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-    limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
 
 static void after_a_failed_write_nothing_is_written_until_a_restart(void **state)
 {

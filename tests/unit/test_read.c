@@ -360,6 +360,32 @@ static void state_that_cannot_be_read_is_an_error(void **state)
     journal_reader_close(reader);
 }
 
+static void an_offset_that_is_missing_is_an_error(void **state)
+{
+    struct scene *scene = *state;
+    struct db *db;
+    struct failure failure;
+    struct batch batch;
+    char path[PATH_MAX];
+    fill_three_segments(scene);
+    scene_put(scene, append_of("t", "5"));
+    scene_put(scene, append_of("t", "6"));
+    scene_close(scene);
+    for (int64_t number = 0; number < 3; number += 2) {
+        segment_path(path, scene->directory, number);
+        assert_int_equal(db_open(&db, path, &(struct db_options){.mode = DB_OWNER}, &failure), 0);
+        assert_int_equal(db_execute(db, "DELETE FROM \"t-0\" WHERE base_offset IN (1, 4)"),
+                         DB_DONE);
+        db_close(db);
+    }
+    struct journal_reader *reader = scene_reader(scene);
+    assert_int_equal(find(reader, "t", 1, &batch), -1); /* at the end of its segment */
+    assert_int_equal(find(reader, "t", 4, &batch), -1); /* in the middle of the newest */
+    expect_batch(reader, "t", 5, 5, "[6]");
+    assert_int_equal(find(reader, "t", 6, &batch), 0);
+    journal_reader_close(reader);
+}
+
 static void an_offset_whose_segment_is_gone_is_an_error(void **state)
 {
     struct scene *scene = *state;
@@ -396,6 +422,7 @@ int main(void)
         TEST(partitions_that_cannot_be_read_are_an_error),
         TEST(records_that_cannot_be_read_are_an_error),
         TEST(state_that_cannot_be_read_is_an_error),
+        TEST(an_offset_that_is_missing_is_an_error),
         TEST(an_offset_whose_segment_is_gone_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,10 +79,11 @@ static void a_push_says_when_the_reader_must_be_woken(void **state)
 struct drain {
     struct queue queue;
     struct worker *worker;
-    int next[PRODUCERS]; /* the number expected next of each */
+    int expected[PRODUCERS]; /* the number that comes next of each */
     int received;
     bool in_order;
-    sem_t all; /* posted when everything has come */
+    enum worker_next next_time; /* what a step says */
+    sem_t all;                  /* posted when everything has come */
     struct item items[PRODUCERS][ITEMS];
 };
 
@@ -91,11 +92,11 @@ static enum worker_next drain_step(void *context)
     struct drain *drain = context;
     for (struct queue_item *item = queue_take(&drain->queue); item; item = item->next) {
         const struct item *got = (const struct item *)item;
-        drain->in_order = drain->in_order && got->number == drain->next[got->from]++;
+        drain->in_order = drain->in_order && got->number == drain->expected[got->from]++;
         if (++drain->received == PRODUCERS * ITEMS)
             sem_post(&drain->all);
     }
-    return WORKER_SLEEP;
+    return drain->next_time;
 }
 
 struct pusher {
@@ -116,10 +117,11 @@ static void *push_all(void *context)
     return NULL;
 }
 
-static struct drain *drain_begin(struct pusher pushers[PRODUCERS])
+static struct drain *drain_begin(struct pusher pushers[PRODUCERS], enum worker_next next_time)
 {
     struct drain *drain = calloc(1, sizeof *drain);
     drain->in_order = true;
+    drain->next_time = next_time;
     queue_init(&drain->queue);
     sem_init(&drain->all, 0, 0);
     drain->worker = start(drain_step, drain, 0);
@@ -139,11 +141,10 @@ static void drain_end(struct drain *drain)
     free(drain);
 }
 
-static void what_many_threads_push_all_arrives_each_in_its_order(void **state)
+static void drain_all(enum worker_next next_time)
 {
-    (void)state;
     struct pusher pushers[PRODUCERS];
-    struct drain *drain = drain_begin(pushers);
+    struct drain *drain = drain_begin(pushers, next_time);
     sem_wait(&drain->all); /* a lost ring would hang here */
     for (int i = 0; i < PRODUCERS; i++)
         pthread_join(pushers[i].thread, NULL);
@@ -151,11 +152,23 @@ static void what_many_threads_push_all_arrives_each_in_its_order(void **state)
     drain_end(drain);
 }
 
+static void what_many_threads_push_all_arrives_each_in_its_order(void **state)
+{
+    (void)state;
+    drain_all(WORKER_SLEEP);
+}
+
+static void what_is_pushed_during_a_rest_arrives_too(void **state)
+{
+    (void)state;
+    drain_all(WORKER_REST);
+}
+
 static void stopping_finishes_what_was_pushed(void **state)
 {
     (void)state;
     struct pusher pushers[PRODUCERS];
-    struct drain *drain = drain_begin(pushers);
+    struct drain *drain = drain_begin(pushers, WORKER_SLEEP);
     for (int i = 0; i < PRODUCERS; i++)
         pthread_join(pushers[i].thread, NULL);
     worker_stop(drain->worker);
@@ -321,6 +334,7 @@ int main(void)
         cmocka_unit_test(a_queue_gives_back_in_order_what_was_pushed),
         cmocka_unit_test(a_push_says_when_the_reader_must_be_woken),
         cmocka_unit_test(what_many_threads_push_all_arrives_each_in_its_order),
+        cmocka_unit_test(what_is_pushed_during_a_rest_arrives_too),
         cmocka_unit_test(stopping_finishes_what_was_pushed),
         cmocka_unit_test(it_sleeps_until_it_is_rung),
         cmocka_unit_test(again_steps_at_once),
