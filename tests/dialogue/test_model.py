@@ -114,8 +114,12 @@ def random_seq(dice, model, terminal):
                         dice.randrange(newest + 2)))
 
 
+def connect(daemon):
+    return {terminal: daemon.till(terminal) for terminal in TERMINALS}
+
+
 def disturb(dice, daemon, tills):
-    """Now and then a kill, a restart, or a roll; the tills say hello again."""
+    """Now and then a kill, a restart (the tills come back then), or a roll. The tills."""
     event = dice.random()
     if event < 0.02:
         daemon.kill9()
@@ -124,15 +128,14 @@ def disturb(dice, daemon, tills):
         daemon.restart()
     elif event < 0.05:
         tills["T01"].ask(op="roll")
-    if not tills or event < 0.03:
-        tills.update({terminal: daemon.till(terminal) for terminal in TERMINALS})
+    return connect(daemon) if event < 0.03 else tills
 
 
 def play(shop, seed):
-    dice, model, daemon, tills = random.Random(seed), Model(), shop.daemon(f"data-{seed}"), {}
+    dice, model, daemon = random.Random(seed), Model(), shop.daemon(f"data-{seed}")
+    tills = connect(daemon)
     for number in range(STEPS):
-        tills = tills or {terminal: daemon.till(terminal) for terminal in TERMINALS}
-        disturb(dice, daemon, tills)
+        tills = disturb(dice, daemon, tills)
         terminal = dice.choice(TERMINALS)
         one = random_document(dice, model, number)
         seq = random_seq(dice, model, terminal)
