@@ -48,6 +48,7 @@ SHIMS    := $(patsubst tests/shim/%.c,$(BUILD)/shim/%.so,$(SHIM_C))
 DEPS       := gcc make libc6-dev libsqlite3-dev libevent-dev nettle-dev libinih-dev python3
 DEPS_CHECK := $(DEPS) clang clang-format libcmocka-dev libjansson-dev pkg-config systemd git
 
+.SECONDARY: # keep the tests' objects
 .PHONY: all programs tests benches deps deps-check check bench demo install uninstall clean
 all: programs
 programs: $(BUILD)/tillqd $(BUILD)/tillq

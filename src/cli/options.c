@@ -167,3 +167,13 @@ int options_read(struct invocation *invocation, const struct usage *usage, int a
     *first = optind;
     return -1;
 }
+
+int options_read_alone(struct invocation *invocation, const struct usage *usage, int argc,
+                       char **argv)
+{
+    int first;
+    int status = options_read(invocation, usage, argc, argv, &first);
+    if (status < 0 && first < argc)
+        return misuse("%s: takes no operand: %s", usage->synopsis, argv[first]);
+    return status;
+}

@@ -44,6 +44,10 @@ struct usage {
 int options_read(struct invocation *invocation, const struct usage *usage, int argc, char **argv,
                  int *first);
 
+/* The same for a command without operands; its synopsis is its name. */
+int options_read_alone(struct invocation *invocation, const struct usage *usage, int argc,
+                       char **argv);
+
 /* A whole decimal number in its range. 0 or -1. */
 int options_integer(const char *word, int64_t least, int64_t most, int64_t *value)
     __attribute__((warn_unused_result));

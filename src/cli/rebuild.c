@@ -64,12 +64,9 @@ int rebuild_command(struct invocation *invocation, int argc, char **argv)
         "Makes the stock file again from the journal, tells for each table whether it equals the\n"
         "one that was there, and puts it in its place. No daemon may be running on the directory.",
         NULL, 0};
-    int first;
-    int status = options_read(invocation, &usage, argc, argv, &first);
+    int status = options_read_alone(invocation, &usage, argc, argv);
     if (status >= 0)
         return status;
-    if (first < argc)
-        return misuse("rebuild: takes no operand: %s", argv[first]);
     if (!invocation->directory)
         return misuse("rebuild: stop the daemon, then: tillq -d DIR rebuild");
     struct rebuild rebuild;

@@ -9,12 +9,9 @@ int roll_command(struct invocation *invocation, int argc, char **argv)
                                 "Seals the journal's active segment and begins a new one, e.g. "
                                 "before a copy is taken.",
                                 NULL, 0};
-    int first;
-    int status = options_read(invocation, &usage, argc, argv, &first);
+    int status = options_read_alone(invocation, &usage, argc, argv);
     if (status >= 0)
         return status;
-    if (first < argc)
-        return misuse("roll: takes no operand: %s", argv[first]);
     if (lacks_server(invocation))
         return STATUS_USAGE;
     struct source *source;

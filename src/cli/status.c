@@ -134,12 +134,9 @@ int status_command(struct invocation *invocation, int argc, char **argv)
 {
     const struct usage usage = {"status", "Prints how the daemon, the journal and the stock are.",
                                 NULL, 0};
-    int first;
-    int status = options_read(invocation, &usage, argc, argv, &first);
+    int status = options_read_alone(invocation, &usage, argc, argv);
     if (status >= 0)
         return status;
-    if (first < argc)
-        return misuse("status: takes no operand: %s", argv[first]);
     struct source *source;
     if (source_open_or_complain(&source, invocation) < 0)
         return STATUS_FAILED;

@@ -86,11 +86,8 @@ int verify_command(struct invocation *invocation, int argc, char **argv)
         "Prints\n"
         "what was checked and \"sound\", or the first fault. Succeeds only where all is sound.",
         NULL, 0};
-    int first;
-    int status = options_read(invocation, &usage, argc, argv, &first);
+    int status = options_read_alone(invocation, &usage, argc, argv);
     if (status >= 0)
         return status;
-    if (first < argc)
-        return misuse("verify: takes no operand: %s", argv[first]);
     return invocation->directory ? verify_directory(invocation) : verify_daemon(invocation);
 }

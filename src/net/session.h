@@ -26,8 +26,7 @@ void session_resume(struct session *session);
 /* Nothing more will come (the other side has closed its half, or the daemon is going down): answer
  * what was asked, then end. */
 void session_end_input(struct session *session);
-/* Answers with an error and ends: "IDLE_TIMEOUT", "SHUTTING_DOWN". Requests under way come first.
- */
+/* Says why and ends ("IDLE_TIMEOUT"). What is under way is answered first. */
 void session_refuse(struct session *session, const char *code, const char *message);
 
 /* What is to be sent; the caller consumes what it could send. */

@@ -9,7 +9,7 @@ static const char *const passing_errors[] = {"\"JOURNAL_FULL\"", "\"NO_MEMORY\""
 /* With ack applied: it is in the journal, but nobody knows its outcome yet. */
 static const char journaled_error[] = "\"APPLIER_FAILED\"";
 /* Errors after which the daemon closes, and may be back soon. */
-static const char *const closing_errors[] = {"\"SHUTTING_DOWN\"", "\"IDLE_TIMEOUT\""};
+static const char *const closing_errors[] = {"\"IDLE_TIMEOUT\""};
 
 static bool is_one_of(struct text error, const char *const *list, size_t count)
 {
