@@ -215,7 +215,8 @@ void db_bind_null(struct db_statement *statement, int index)
 enum db_result db_step(struct db_statement *statement)
 {
     int code = sqlite3_step(statement->handle);
-    /* SQLite prepares again when a table was added meanwhile, but gives up after so many in a row. */
+    /* SQLite prepares again when a table was added meanwhile, but gives up after so many in a row.
+     */
     for (int i = 0; code == SQLITE_SCHEMA && i < SCHEMA_RETRIES; i++) {
         sqlite3_reset(statement->handle);
         code = sqlite3_step(statement->handle);

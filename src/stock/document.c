@@ -19,10 +19,18 @@ struct reading {
     struct document *document;
     const struct json *json;
     struct failure *failure;
+    int64_t line; /* the line being read, from 0; -1 = none */
 };
 
-static int bad(const struct reading *reading, const char *path, const char *what)
+/* `field`: its name, of the line being read where there is one; "" = the line itself. */
+static int bad(const struct reading *reading, const char *field, const char *what)
 {
+    char path[64];
+    if (reading->line < 0)
+        snprintf(path, sizeof path, "%s", field);
+    else
+        snprintf(path, sizeof path, "lines[%lld]%s%s", (long long)reading->line,
+                 field[0] == '\0' ? "" : ".", field);
     return failure_set_field(reading->failure, "BAD_DOCUMENT", path, "%s: %s", path, what);
 }
 
@@ -46,8 +54,8 @@ static int read_name(const struct reading *reading, uint32_t node, const char *p
     if (name.length == 0)
         return bad(reading, path, "is empty");
     if (name.length > most)
-        return failure_set_field(reading->failure, "BAD_DOCUMENT", path,
-                                 "%s: is longer than %zu bytes", path, most);
+        return bad(reading, path,
+                   most == NAME_BYTES ? "is longer than 64 bytes" : "is longer than 256 bytes");
     if (has_control(name))
         return bad(reading, path, "has a control character");
     *out = name;
@@ -94,47 +102,36 @@ static int read_decimal(const struct reading *reading, uint32_t node, const char
     return result == DECIMAL_OK ? 0 : bad(reading, path, decimal_reason(result));
 }
 
-static int read_quantity(const struct reading *reading, uint32_t node, const char *path,
-                         int64_t *quantity_milli)
+static int read_quantity(const struct reading *reading, uint32_t node, int64_t *quantity_milli)
 {
     if (node == JSON_ABSENT)
-        return bad(reading, path, "is missing");
-    if (read_decimal(reading, node, path, QUANTITY_DECIMALS, quantity_milli) != 0)
+        return bad(reading, "qty", "is missing");
+    if (read_decimal(reading, node, "qty", QUANTITY_DECIMALS, quantity_milli) != 0)
         return -1;
     if (*quantity_milli == INT64_MIN) /* its negative would not fit */
-        return bad(reading, path, decimal_reason(DECIMAL_TOO_LARGE));
+        return bad(reading, "qty", decimal_reason(DECIMAL_TOO_LARGE));
     if (reading->document->type == DOCUMENT_ADJUST)
-        return *quantity_milli != 0 ? 0 : bad(reading, path, "must not be zero");
-    return *quantity_milli > 0 ? 0 : bad(reading, path, "must be above zero");
+        return *quantity_milli != 0 ? 0 : bad(reading, "qty", "must not be zero");
+    return *quantity_milli > 0 ? 0 : bad(reading, "qty", "must be above zero");
 }
 
-static int read_line(const struct reading *reading, uint32_t node, uint32_t number,
-                     struct text location, struct document_line *line)
+static int read_line(const struct reading *reading, uint32_t node, struct text location,
+                     struct document_line *line)
 {
-    char path[64];
-    snprintf(path, sizeof path, "lines[%u]", number);
     if (json_type(reading->json, node) != JSON_OBJECT)
-        return bad(reading, path, "must be an object");
-    size_t length = strlen(path);
+        return bad(reading, "", "must be an object");
     *line = (struct document_line){.location = location};
-
-#define FIELD(name) (snprintf(path + length, sizeof path - length, "." name), path)
     uint32_t sku = json_member(reading->json, node, "sku");
     if (sku == JSON_ABSENT)
-        return bad(reading, FIELD("sku"), "is missing");
-    if (read_name(reading, sku, FIELD("sku"), NAME_BYTES, &line->sku) != 0)
-        return -1;
-    if (read_name(reading, json_member(reading->json, node, "location"), FIELD("location"),
-                  NAME_BYTES, &line->location) != 0)
-        return -1;
+        return bad(reading, "sku", "is missing");
     int64_t price;
     uint32_t price_node = json_member(reading->json, node, "price");
-    if (price_node != JSON_ABSENT &&
-        read_decimal(reading, price_node, FIELD("price"), MONEY_DECIMALS, &price) != 0)
+    if (read_name(reading, sku, "sku", NAME_BYTES, &line->sku) != 0 ||
+        read_member(reading, node, "location", &line->location) != 0 ||
+        (price_node != JSON_ABSENT &&
+         read_decimal(reading, price_node, "price", MONEY_DECIMALS, &price) != 0))
         return -1;
-    return read_quantity(reading, json_member(reading->json, node, "qty"), FIELD("qty"),
-                         &line->quantity_milli);
-#undef FIELD
+    return read_quantity(reading, json_member(reading->json, node, "qty"), &line->quantity_milli);
 }
 
 static int reserve_lines(struct document *document, uint32_t count)
@@ -163,9 +160,10 @@ static int read_lines(const struct reading *reading, uint32_t root)
         return bad(reading, "lines", "must be an array of at least one line");
     if (reserve_lines(document, json->nodes[lines].count) != 0)
         return failure_set(reading->failure, "NO_MEMORY", "no memory for the lines");
+    struct reading of_line = *reading;
     for (uint32_t i = json_first(json, lines); i != json_end(json, lines); i = json_next(json, i)) {
-        uint32_t number = document->line_count;
-        if (read_line(reading, i, number, location, &document->lines[number]) != 0)
+        of_line.line = document->line_count;
+        if (read_line(&of_line, i, location, &document->lines[document->line_count]) != 0)
             return -1;
         document->line_count++;
     }
@@ -244,7 +242,7 @@ int document_read(struct document *document, const struct json *json, uint32_t n
     buffer_clear(&scratch);
     *document = (struct document){
         .seq = -1, .lines = lines, .line_capacity = line_capacity, .scratch = scratch};
-    struct reading reading = {document, json, failure};
+    struct reading reading = {document, json, failure, -1};
     if (json_type(json, node) != JSON_OBJECT)
         return failure_set_field(failure, "BAD_DOCUMENT", "doc", "doc: must be an object");
     /* All unescaped strings together are no longer than the text, so none moves after this. */
