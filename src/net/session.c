@@ -367,6 +367,7 @@ static int begin_read(struct session *session, const struct request *request, st
     char *at = exchange->memory;
     exchange->line = keep(line, &at);
     exchange->wait_ms = request->wait_ms;
+    exchange->hurried = session->input_ended;
     exchange->state = EXCHANGE_WAITING;
     enqueue(session, exchange);
     return 0;
