@@ -81,19 +81,30 @@ static void finish(struct connection *connection)
     connection_free(connection);
 }
 
+/* Sends, and goes on with what waited for the room that makes, until nothing more comes or goes.
+ * Stopping half way would be for good: with all sent and nothing under way, no event comes. False
+ * where the connection is broken. */
+static bool send_and_go_on(struct connection *connection)
+{
+    struct buffer *output = session_output(connection->session);
+    size_t unsent;
+    do {
+        if (!send_output(connection))
+            return false;
+        unsent = output->length;
+        session_resume(connection->session);
+        engine_flush(connection->owner->engine);
+    } while (output->length > unsent);
+    return true;
+}
+
 /* After anything happened: send, go on, then wait for what is wanted next. May free the connection.
  */
 static void settle(void *context)
 {
     struct connection *connection = context;
     struct session *session = connection->session;
-    bool well = send_output(connection);
-    if (well) { /* what has gone makes room for what waited for it */
-        session_resume(session);
-        engine_flush(connection->owner->engine);
-        well = send_output(connection);
-    }
-    if (!well) {
+    if (!send_and_go_on(connection)) {
         connection_free(connection);
         return;
     }
