@@ -1,5 +1,5 @@
-/* journal_internal: the inside of a journal, for journal.c (appending) and tend.c (housekeeping)
- * alone. */
+/* journal_internal: the inside of a journal, for journal.c (appending), tend.c (housekeeping) and
+ * the test of failing disks alone. */
 #ifndef TILLQ_JOURNAL_JOURNAL_INTERNAL_H
 #define TILLQ_JOURNAL_JOURNAL_INTERNAL_H
 

@@ -1,11 +1,11 @@
 /* audit: proves a data directory sound, or names the first bad offset. Read-only.
  *
  * Checks, segment by segment, every batch (hash chain, offsets dense from the first on, lengths add
- * up) and each (terminal, seq) once, then the segment's file (SQLite's integrity check; SHA-256 of a
- * sealed one against what the newest says); then producer and group state; then folds all documents
- * below `applied` into a private temporary database and compares every table with the live stock
- * file, row by row.
- * Memory is bounded; the fold spills to SQLite's temporary directory. */
+ * up) and each (terminal, seq) once, then the segment's file (SQLite's integrity check; SHA-256 of
+ * a sealed one against what the newest says); then producer and group state; then folds all
+ * documents below `applied` into a private temporary database and compares every table with the
+ * live stock file, row by row. Memory is bounded; the fold spills to SQLite's temporary directory.
+ */
 #ifndef TILLQ_STOCK_AUDIT_H
 #define TILLQ_STOCK_AUDIT_H
 

@@ -13,10 +13,12 @@
 #include <ftw.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -36,6 +38,16 @@ static inline void assert_text(struct text got, const char *want)
 static inline void quiet_log(void)
 {
     log_set_level((enum log_level)0);
+}
+
+/* Writes beyond `bytes` of any file fail from here on, with EFBIG; RLIM_INFINITY ends it. */
+static inline void limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+    sigaction(SIGXFSZ, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
 /* --- dice: SplitMix64 --- */

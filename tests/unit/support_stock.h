@@ -90,8 +90,8 @@ static inline struct stock *stock_at_again(const struct scene *scene)
 {
     struct stock *stock;
     struct failure failure;
-    assert_int_equal(
-        stock_open(&stock, STOCK_AT_PATH, scene_path(scene, "again.db"), 0, &failure), 0);
+    assert_int_equal(stock_open(&stock, STOCK_AT_PATH, scene_path(scene, "again.db"), 0, &failure),
+                     0);
     return stock;
 }
 
@@ -160,13 +160,15 @@ static inline void draw_dealing(struct drawn *drawn, struct buffer *value)
 
 static inline const char *draw_value(struct drawn *drawn)
 {
-    static const char *const bad[] = {"7",
-                                      "{}",
-                                      "[]",
-                                      "\"sale\"",
-                                      "{\"type\":\"sale\"}",
-                                      "{\"type\":\"sale\",\"id\":\"B\",\"shop\":\"S\","
-                                      "\"terminal\":\"T\",\"lines\":[{\"sku\":\"A\",\"qty\":0}]}"};
+    static const char *const bad[] = {
+        "7",
+        "{}",
+        "[]",
+        "\"sale\"",
+        "{\"type\":\"sale\"}",
+        ("{\"type\":\"sale\",\"id\":\"B\",\"shop\":\"S\",\"terminal\":\"T\","
+         "\"lines\":[{\"sku\":\"A\",\"qty\":0}]}"),
+    };
     struct buffer value = {0};
     int kind = dice_below(&drawn->dice, 20);
     assert_true(drawn->count < DRAWN_MAX);

@@ -1,7 +1,6 @@
 /* applier: stepped by hand. Each document once whatever dies in between, nobody answered before his
  * document is applied, and a stock file that cannot be used is made anew. */
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "stock/applier.h"
@@ -44,16 +43,6 @@ static int set_up(void **state)
     scene_open(&fixture->scene);
     *state = fixture;
     return 0;
-}
-
-/* Writes beyond `bytes` of any file fail from here on, with EFBIG; RLIM_INFINITY ends it. */
-static void limit_files(rlim_t bytes)
-{
-    struct rlimit limit;
-    sigaction(SIGXFSZ, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-    limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
 static int tear_down(void **state)

@@ -1,7 +1,5 @@
 /* journal, where the disk does not play along: nobody in a failed commit is acknowledged, memory is
  * what is on disk, and what cannot be read is never taken for empty. */
-#include <signal.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "journal/journal_internal.h"
@@ -19,16 +17,6 @@ static int set_up(void **state)
     scene_open(scene);
     *state = scene;
     return 0;
-}
-
-/* Writes beyond `bytes` of any file fail from here on, with EFBIG; RLIM_INFINITY ends it. */
-static void limit_files(rlim_t bytes)
-{
-    struct rlimit limit;
-    sigaction(SIGXFSZ, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-    limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
 static int tear_down(void **state)
