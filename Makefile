@@ -45,8 +45,8 @@ BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_C))
 SHIMS    := $(patsubst tests/shim/%.c,$(BUILD)/shim/%.so,$(SHIM_C))
 
 # Debian's names. What runs needs the first list, what checks needs both.
-DEPS       := gcc make libc6-dev libsqlite3-dev libevent-dev nettle-dev libinih-dev python3
-DEPS_CHECK := $(DEPS) clang clang-format libcmocka-dev libjansson-dev pkg-config systemd git
+DEPS       := gcc make libc6-dev libsqlite3-dev libevent-dev nettle-dev libinih-dev python3 xz-utils
+DEPS_CHECK := $(DEPS) clang clang-format libcmocka-dev libjansson-dev pkg-config systemd strace git
 
 .SECONDARY: # keep the tests' objects
 .PHONY: all programs tests benches deps deps-check check bench demo install uninstall clean
@@ -116,7 +116,6 @@ bench: deps
 	tests/bench/bench --build $(BUILD) $(if $(QUICK),--quick)
 
 demo: deps
-	.ci/deps xz-utils
 	@$(MAKE) --no-print-directory programs
 	@tests/demo/demo --build $(BUILD)
 
