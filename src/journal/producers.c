@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/hash.h"
+
 struct sent {
     int64_t seq;
     int64_t offset;
@@ -68,15 +70,6 @@ void producers_free(struct producers *producers)
     free(producers);
 }
 
-/* FNV-1a: names come from terminals the shop itself configured, 64 bytes at most. */
-static size_t hash_name(struct text name)
-{
-    uint64_t hash = 14695981039346656037u;
-    for (size_t i = 0; i < name.length; i++)
-        hash = (hash ^ (unsigned char)name.bytes[i]) * 1099511628211u;
-    return (size_t)(hash ^ hash >> 32);
-}
-
 static struct text name_of(const struct producer *producer)
 {
     return (struct text){producer->name, producer->name_length};
@@ -84,7 +77,7 @@ static struct text name_of(const struct producer *producer)
 
 static struct producer *find(struct producers *producers, struct text name)
 {
-    struct producer *producer = producers->buckets[hash_name(name) & (producers->bucket_count - 1)];
+    struct producer *producer = producers->buckets[hash_text(name) & (producers->bucket_count - 1)];
     while (producer && !text_equal(name_of(producer), name))
         producer = producer->next_in_bucket;
     return producer;
@@ -101,7 +94,7 @@ static void grow(struct producers *producers)
         struct producer *next;
         for (struct producer *producer = producers->buckets[i]; producer; producer = next) {
             next = producer->next_in_bucket;
-            size_t bucket = hash_name(name_of(producer)) & (bucket_count - 1);
+            size_t bucket = hash_text(name_of(producer)) & (bucket_count - 1);
             producer->next_in_bucket = buckets[bucket];
             buckets[bucket] = producer;
         }
@@ -124,7 +117,7 @@ static struct producer *find_or_add(struct producers *producers, struct text nam
     producer->last_seq = -1;
     if (producers->count++ >= producers->bucket_count)
         grow(producers);
-    struct producer **bucket = &producers->buckets[hash_name(name) & (producers->bucket_count - 1)];
+    struct producer **bucket = &producers->buckets[hash_text(name) & (producers->bucket_count - 1)];
     producer->next_in_bucket = *bucket;
     *bucket = producer;
     return producer;
