@@ -71,6 +71,7 @@ static void read_options(int count, char **arguments, struct options *options)
         {NULL, 0, NULL, 0},
     };
     int option;
+    opterr = 0;
     while ((option = getopt_long(count, arguments, "c:d:l:hV", known, NULL)) != -1) {
         switch (option) {
         case 'c':
@@ -91,7 +92,9 @@ static void read_options(int count, char **arguments, struct options *options)
         case 'V':
             puts("tillqd " TILLQ_VERSION);
             exit(0);
-        default: /* getopt has said what is wrong, in one line */
+        default:
+            fprintf(stderr, "tillqd: %s: no such option, or its value is missing (see --help)\n",
+                    arguments[optind - 1]);
             exit(2);
         }
     }
@@ -409,7 +412,8 @@ int main(int count, char **arguments)
         return 2;
     }
     if (daemon.options.check_only) {
-        puts("the configuration is sound");
+        printf("%s: sound\n", daemon.options.config_path ? daemon.options.config_path
+                                                         : "no file given, all defaults");
         return 0;
     }
     mallopt(M_ARENA_MAX, 2); /* four threads in an arena each would double the memory at rest */

@@ -63,14 +63,11 @@ static void print_member(struct text row, const char *key, bool is_moment)
     buffer_free(&line);
 }
 
-static int show_dead(struct invocation *invocation, const struct dead_question *question,
-                     struct source *source)
+/* The dead document asked about, in *row until the next question. 0, or -1 and said so. */
+static int find_dead(const struct dead_question *question, struct source *source, struct text *row)
 {
-    static const char *const keys[] = {"partition", "offset",  "time",   "shop",   "terminal", "id",
-                                       "type",      "outcome", "reason", "detail", "value"};
     struct buffer request = {0};
     struct text reply;
-    struct text row;
     buffer_add_string(&request, "{\"op\":\"dead\"");
     request_add_integer(&request, "offset", question->offset);
     request_add_integer(&request, "partition", question->partition);
@@ -79,11 +76,21 @@ static int show_dead(struct invocation *invocation, const struct dead_question *
     buffer_free(&request);
     if (result < 0)
         return -1;
-    if (!slice_next(slice_member(reply, "dead"), &(size_t){0}, &row)) {
-        complain("stock/%lld offset %lld is not dead", (long long)question->partition,
-                 (long long)question->offset);
+    if (slice_next(slice_member(reply, "dead"), &(size_t){0}, row))
+        return 0;
+    complain("stock/%lld offset %lld is not dead", (long long)question->partition,
+             (long long)question->offset);
+    return -1;
+}
+
+static int show_dead(struct invocation *invocation, const struct dead_question *question,
+                     struct source *source)
+{
+    static const char *const keys[] = {"partition", "offset",  "time",   "shop",   "terminal", "id",
+                                       "type",      "outcome", "reason", "detail", "value"};
+    struct text row;
+    if (find_dead(question, source, &row) < 0)
         return -1;
-    }
     if (invocation->json)
         print_line(row);
     else
@@ -112,6 +119,8 @@ static int decide(struct invocation *invocation, const struct dead_question *que
 {
     struct buffer request = {0};
     struct text reply;
+    if (find_dead(question, source, &reply) < 0) /* a mistyped offset must not be journaled */
+        return -1;
     build_decision(&request, question, type);
     int result = source_ask_or_complain(source, &request, &reply);
     buffer_free(&request);

@@ -46,6 +46,8 @@ static int print_movements(struct invocation *invocation, const struct movements
     int result = listing_print(&listing, source, &table, buffer_text(&request));
     if (result == 0 && listing.more && !invocation->json)
         complain("the newest %lld; --all prints all", (long long)listing.printed);
+    if (result == 0 && listing.printed == 0)
+        complain("nothing has moved %s yet", question->sku);
     table_free(&table);
     buffer_free(&request);
     source_close(source);

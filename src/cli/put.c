@@ -230,7 +230,7 @@ static int put_files(struct put *put, int file_count, char **files)
         result = say_hello(put);
     for (int i = 0; i < file_count && result == 0; i++)
         result = put_file(put, files[i]);
-    if (result == 0 && !put->invocation->json && put->sent != 1)
+    if (result == 0 && !put->invocation->json)
         printf("%lld sent, %lld refused\n", (long long)put->sent, (long long)put->refused);
     tillq_client_close(put->client);
     buffer_free(&put->request);

@@ -30,7 +30,10 @@ int source_open(struct source **out, const struct invocation *invocation, struct
         if (tillq_client_open(&source->client, invocation->server, CONNECT_PATIENCE_MS) ==
             TILLQ_CLIENT_OK)
             return 0;
-        failure_set(failure, SOURCE_GONE, "%s", tillq_client_message(source->client));
+        failure_set(failure, SOURCE_GONE,
+                    "%s (start tillqd, name its address with -s, or read a "
+                    "data directory with -d)",
+                    tillq_client_message(source->client));
     }
     source_close(source);
     *out = NULL;
@@ -89,6 +92,9 @@ static int refused(struct text reply, struct failure *failure)
     if (code.length == 0)
         failure_set(failure, "FAILED", "the reply is not one: %.*s",
                     (int)(reply.length < 80 ? reply.length : 80), reply.bytes);
+    else if (text_is(code, "FAILED")) /* the message says it all */
+        failure_set(failure, "FAILED", "%.*s", (int)message.length,
+                    message.bytes ? message.bytes : "");
     else
         failure_set(failure, "FAILED", "%.*s: %.*s", (int)code.length, code.bytes,
                     (int)message.length, message.bytes ? message.bytes : "");

@@ -158,14 +158,16 @@ static int run(struct tail *tail)
 int tail_command(struct invocation *invocation, int argc, char **argv)
 {
     struct tail tail = {.invocation = invocation, .topic = "stock", .from = -LAST_RECORDS};
+    int64_t last = 0;
     const struct option_spec specs[] = {
         {'t', "topic", OPTION_TEXT, &tail.topic, "TOPIC", "default stock", 0, 0},
         {'p', "partition", OPTION_INTEGER, &tail.partition, "P", "default 0", 0, INT32_MAX},
-        {'n', "from", OPTION_INTEGER, &tail.from, "N",
+        {0, "from", OPTION_INTEGER, &tail.from, "N",
          "from offset N on; -N: the last N (default -10)", -INT64_MAX / 2, INT64_MAX / 2},
+        {'n', "last", OPTION_INTEGER, &last, "N", "the last N", 1, INT64_MAX / 2},
         {'f', "follow", OPTION_FLAG, &tail.follow, NULL, "go on as records come", 0, 0},
     };
-    const struct usage usage = {"tail [--topic T] [--from N] [--follow]",
+    const struct usage usage = {"tail [--topic T] [--from N | --last N] [--follow]",
                                 "Prints records: offset, time, key, value.", specs,
                                 OPTION_COUNT(specs)};
     int first;
@@ -174,6 +176,8 @@ int tail_command(struct invocation *invocation, int argc, char **argv)
         return status;
     if (first < argc)
         return misuse("tail: takes no operand: %s", argv[first]);
+    if (last > 0)
+        tail.from = -last;
     if (source_open_or_complain(&tail.source, invocation) < 0)
         return STATUS_FAILED;
     int result = run(&tail);

@@ -11,6 +11,24 @@ static void show_progress(const char *stage, int64_t done, int64_t total, void *
     fprintf(stderr, "\r\033[K%s %lld of %lld", stage, (long long)done, (long long)total);
 }
 
+/* "not sound: stock-0 from offset 19: the batch is …" */
+static void add_fault(struct buffer *shown, struct text audit, struct buffer *scratch)
+{
+    struct text topic = slice_string(slice_member(audit, "topic"), scratch);
+    int64_t offset = slice_int_or(slice_member(audit, "offset"), -1);
+    buffer_add_string(shown, "not sound: ");
+    if (topic.length > 0) {
+        visible_add(shown, topic);
+        buffer_add_format(shown, "-%lld",
+                          (long long)slice_int_or(slice_member(audit, "partition"), 0));
+        if (offset >= 0)
+            buffer_add_format(shown, " from offset %lld", (long long)offset);
+        buffer_add_string(shown, ": ");
+    }
+    buffer_clear(scratch);
+    visible_add(shown, slice_string(slice_member(audit, "fault"), scratch));
+}
+
 /* `members` is what an audit says, as the members of an object. */
 static int print_audit(const struct invocation *invocation, struct text members)
 {
@@ -30,7 +48,7 @@ static int print_audit(const struct invocation *invocation, struct text members)
         for (size_t i = 0; i < OPTION_COUNT(figures); i++)
             printf("%-11s %lld\n", figures[i],
                    (long long)slice_int_or(slice_member(audit, figures[i]), 0));
-        visible_add(&shown, slice_string(slice_member(audit, "fault"), &scratch));
+        add_fault(&shown, audit, &scratch);
         buffer_add_byte(&shown, '\0');
         if (sound)
             print_good("sound");

@@ -33,7 +33,8 @@ int segment_range(const char *directory, int64_t *lowest, int64_t *highest, stru
     *lowest = *highest = -1;
     DIR *entries = opendir(folder);
     if (!entries)
-        return failure_set(failure, "FAILED", "%s: %s", folder, strerror(errno));
+        return failure_set(failure, "FAILED", "%s: %s%s", folder, strerror(errno),
+                           errno == ENOENT ? "; that is no data directory of tillqd" : "");
     for (struct dirent *entry; (entry = readdir(entries));) {
         int64_t number = number_of(entry->d_name);
         if (number < 0)

@@ -48,7 +48,9 @@ int query_open_stock(struct query *query, struct failure *failure)
         return 0;
     int opened = stock_open_read(&query->stock, query->directory, failure);
     if (opened == 1)
-        return failure_set(failure, "FAILED", "%s: there is no usable " STOCK_FILE " in it",
+        return failure_set(failure, "FAILED",
+                           "%s: there is no usable " STOCK_FILE
+                           " in it; start tillqd, or: tillq rebuild",
                            query->directory);
     return opened;
 }
