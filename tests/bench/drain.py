@@ -43,9 +43,14 @@ class Drain:
         bare_per_s = ratio(bare["documents"], bare["seconds"])
         self.spreads[spread].add(documents_per_s=documents_per_s,
                                  lines_per_s=ratio(applied["lines"], applied["seconds"]),
+                                 processor_us=1e6 * ratio(applied["processor_seconds"],
+                                                          applied["documents"]),
+                                 bare_processor_us=1e6 * ratio(bare["processor_seconds"],
+                                                               bare["documents"]),
                                  bare_per_s=bare_per_s, of_bare=ratio(documents_per_s, bare_per_s),
                                  peak_bytes=applied["peak_bytes"],
                                  stock_bytes=applied["stock_bytes"])
         tell(f"  {spread:4}: {documents_per_s:8,.0f} documents/s, bare SQLite {bare_per_s:8,.0f}, "
              f"ratio {ratio(documents_per_s, bare_per_s):.2f}, "
+             f"{self.spreads[spread]['processor_us'].values[-1]:.1f} µs of a processor a document, "
              f"peak {applied['peak_bytes'] / 2**20:.1f} MiB")

@@ -1,7 +1,7 @@
 """report: everything that was measured as docs/benchmarks.md, and the floors it is held against."""
 
 from drain import SPREADS
-from figures import (count, decimal, kibibytes, mebibytes, microseconds, milliseconds,
+from figures import (count, decimal, kibibytes, mebibytes, microseconds, milliseconds, ratio,
                      share)
 from tills import ONE_AT_A_TIME, PIPELINED
 
@@ -80,12 +80,20 @@ def slow_table(slow):
 
 def drain_table(drain):
     heads = ["items", "documents/s", "lines/s", "bare SQLite, same rows: documents/s", "ratio",
-             "peak memory"]
+             "processor time a document", "of it bare SQLite's", "peak memory"]
     rows = [[f"{spread}: {SPREAD_WORDS[spread]}", figures["documents_per_s"].text(count),
              count(figures["lines_per_s"].median()), figures["bare_per_s"].text(count),
-             figures["of_bare"].text(share), mebibytes(max(figures["peak_bytes"].values))]
+             figures["of_bare"].text(share), f"{figures['processor_us'].median():.1f} µs",
+             f"{figures['bare_processor_us'].median():.1f} µs",
+             mebibytes(max(figures["peak_bytes"].values))]
             for spread, figures in drain.spreads.items()]
     return table(heads, rows)
+
+
+def hot_processor(drain):
+    """Processor time a document with the hot item, as a multiple of that without."""
+    hot, even = (drain.spreads[spread]["processor_us"].median() for spread in ("hot", "even"))
+    return ratio(hot, even)
 
 
 def memory_table(results):
@@ -162,7 +170,8 @@ statements, without journal and without JSON; both files are compared byte for b
 
 {table}
 
-With an item in every second receipt the applier makes {hot} times the documents/s of items spread evenly.
+With an item in every second receipt the applier makes {hot} times the documents/s of items spread evenly, and
+uses {hot_processor:.2f} times the processor time.
 """
 
 REST = """## At rest
@@ -195,7 +204,8 @@ def markdown(results):
                     cells=slow_table(results.slow)),
         DRAIN.format(documents=f"{settings.documents:,}", lines=results.drain.lines_per_document,
                      table=drain_table(results.drain),
-                     hot=results.drain.hot_of_even["documents"].text(share)),
+                     hot=results.drain.hot_of_even["documents"].text(share),
+                     hot_processor=hot_processor(results.drain)),
         REST.format(memory=memory_table(results),
                     number=f"{results.connections['connections'].median():,}",
                     each=kibibytes(results.connections["each_bytes"].median()),

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 
@@ -57,6 +58,14 @@ void print_turns(const struct turns *turns, int64_t each, int64_t bytes)
            (long long)turns->count, (double)(turns->count * each) / turns->seconds,
            (long long)histogram_percentile_us(&turns->histogram, 50000),
            (long long)histogram_percentile_us(&turns->histogram, 99000), (long long)bytes);
+}
+
+int64_t processor_us(void)
+{
+    struct timespec used;
+    if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) != 0)
+        give_up("no processor time: %s", strerror(errno));
+    return (int64_t)used.tv_sec * 1000000 + used.tv_nsec / 1000;
 }
 
 int64_t peak_resident_bytes(void)

@@ -25,6 +25,9 @@ void measure_turns(struct turns *turns, int64_t milliseconds, void (*turn)(void 
 /* {"turns":N,"per_s":…,"p50_us":…,"p99_us":…,"bytes":N}: a turn counts as `each` in per_s. */
 void print_turns(const struct turns *turns, int64_t each, int64_t bytes);
 
+/* Time of a processor this process has used, us: what other programs do meanwhile hardly shows. */
+int64_t processor_us(void);
+
 /* The most memory this process has had resident (VmHWM), bytes. */
 int64_t peak_resident_bytes(void);
 

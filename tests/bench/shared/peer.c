@@ -218,9 +218,10 @@ void peer_write(const char *directory, const char *path, int64_t transaction, in
     open_to(&peer, path, cache_bytes);
     int64_t total = db_int_of(peer.from, "SELECT count(*) FROM document", 0);
     while (read_transaction(&peer, transaction)) {
-        int64_t began_us = clock_monotonic_us(&clock_system);
+        int64_t began_us = clock_monotonic_us(&clock_system), used_us = processor_us();
         write_transaction(&peer, peer.applied == total);
         result->seconds += (double)(clock_monotonic_us(&clock_system) - began_us) / 1e6;
+        result->processor_seconds += (double)(processor_us() - used_us) / 1e6;
         result->movements += (int64_t)peer.movements.count;
     }
     result->documents = peer.applied;

@@ -14,7 +14,8 @@ struct peer_result {
     int64_t documents;
     int64_t movements;
     double seconds; /* of writing, commits and checkpoints included */
-    bool equal;     /* all tables of both files are the same, byte for byte */
+    double processor_seconds;
+    bool equal; /* all tables of both files are the same, byte for byte */
 };
 
 /* `transaction` = documents in each. The file at `path` is made, and removed at the end. Gives up
