@@ -1,5 +1,7 @@
 /* read: what is committed is seen, wherever the owner has rolled in the meantime, and what cannot
  * be read is an error, never an absence. */
+#include <pthread.h>
+
 #include "journal/segment.h"
 #include "support.h"
 
@@ -210,6 +212,49 @@ static void a_reader_lets_go_of_a_segment_when_it_has_moved_on(void **state)
     journal_reader_close(reader);
 }
 
+#define ROUNDS 300
+
+/* The owner, in a thread of its own: a record, now and then a roll right behind it. */
+static void *append_and_roll(void *context)
+{
+    struct scene *scene = context;
+    bool retry;
+    for (int i = 0; i < ROUNDS; i++) {
+        struct append record = append_of("t", "1"), roll = {.kind = APPEND_ROLL};
+        journal_append(scene->journal, &record);
+        if (i % 10 == 9)
+            journal_append(scene->journal, &roll);
+        journal_tend(scene->journal, true, &retry);
+        if (record.error || roll.error)
+            return NULL;
+    }
+    return scene;
+}
+
+static void a_reader_beside_an_owner_that_rolls_misses_nothing(void **state)
+{
+    struct scene *scene = *state;
+    pthread_t owner;
+    void *result;
+    struct failure failure;
+    struct batch batch;
+    scene_put(scene, append_of("t", "0"));
+    struct journal_reader *reader = scene_reader(scene);
+    assert_int_equal(pthread_create(&owner, NULL, append_and_roll, scene), 0);
+    int64_t offset = 0;
+    int found = 0;
+    while (found >= 0 && offset <= ROUNDS) {
+        found = journal_reader_find(reader, TEXT_LITERAL("t"), 0, offset, &batch, &failure);
+        if (found == 1)
+            offset = batch.base_offset + batch.count;
+    }
+    pthread_join(owner, &result);
+    assert_ptr_equal(result, scene);
+    if (found < 0)
+        fail_msg("offset %" PRId64 ": %s", offset, failure.message);
+    journal_reader_close(reader);
+}
+
 static void a_half_made_segment_is_no_segment_yet(void **state)
 {
     struct scene *scene = *state;
@@ -414,6 +459,7 @@ int main(void)
         TEST(reading_may_jump_back_and_to_another_topic),
         TEST(a_reader_from_before_a_roll_reads_on_behind_it),
         TEST(a_reader_lets_go_of_a_segment_when_it_has_moved_on),
+        TEST(a_reader_beside_an_owner_that_rolls_misses_nothing),
         TEST(a_half_made_segment_is_no_segment_yet),
         TEST(other_files_in_the_folder_are_not_segments),
         TEST(the_highest_seq_of_a_producer_is_known),

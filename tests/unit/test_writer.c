@@ -24,8 +24,8 @@ struct fixture {
 static void deliver(struct append *first, void *context)
 {
     struct fixture *fixture = context;
-    fixture->deliveries++;
-    for (const struct queue_item *item = &first->item; item; item = item->next) {
+    fixture->deliveries += first != NULL;
+    for (const struct queue_item *item = first ? &first->item : NULL; item; item = item->next) {
         const struct append *append = (const struct append *)item;
         for (int i = 0; i < SUBMITTERS; i++)
             if (append >= fixture->appends[i] && append < fixture->appends[i] + APPENDS)
