@@ -16,10 +16,10 @@ class Figure:
         return statistics.median(self.values)
 
     def text(self, write):
-        """Median, and the least and most where there was more than one round."""
-        if len(self.values) < 2:
-            return write(self.median())
-        return f"{write(self.median())} ({write(min(self.values))} – {write(max(self.values))})"
+        """Median, and the least and most where they read differently."""
+        least, most = write(min(self.values)), write(max(self.values))
+        middle = write(self.median())
+        return middle if least == most else f"{middle} ({least} – {most})"
 
 
 class Figures(dict):

@@ -80,7 +80,7 @@ def slow_table(slow):
 
 def drain_table(drain):
     heads = ["items", "documents/s", "lines/s", "bare SQLite, same rows: documents/s", "ratio",
-             "processor time a document", "of it bare SQLite's", "peak memory"]
+             "processor time a document", "bare SQLite's", "peak memory"]
     rows = [[f"{spread}: {SPREAD_WORDS[spread]}", figures["documents_per_s"].text(count),
              count(figures["lines_per_s"].median()), figures["bare_per_s"].text(count),
              figures["of_bare"].text(share), f"{figures['processor_us'].median():.1f} µs",
