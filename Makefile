@@ -110,7 +110,7 @@ deps-check:
 check: deps-check
 	tests/check
 
-# Measures on a quiet machine for about half an hour and writes docs/benchmarks.md; QUICK=1: minutes.
+# Measures on a quiet machine for a quarter of an hour and writes docs/benchmarks.md; QUICK=1: a minute.
 bench: deps
 	$(MAKE) benches
 	tests/bench/bench --build $(BUILD) $(if $(QUICK),--quick)
