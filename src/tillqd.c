@@ -131,6 +131,25 @@ static int read_config(const struct options *options, struct config *config,
     return config_check(config, failure);
 }
 
+#define OWN_DESCRIPTORS 64 /* files of the journal and the stock, listeners, and some air */
+
+static void raise_descriptor_limit(struct config *config)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    int64_t most = (int64_t)limit.rlim_cur - OWN_DESCRIPTORS;
+    if (limit.rlim_cur == RLIM_INFINITY || config->max_connections <= most)
+        return;
+    /* A connection too many would take the descriptor the next segment needs. */
+    most = most > 1 ? most : 1;
+    log_warning("max_connections is taken as %lld: only %lld files may be open", (long long)most,
+                (long long)limit.rlim_cur);
+    config->max_connections = most;
+}
+
 /* --- the loop's events --- */
 
 static void wake(void *context)
@@ -195,6 +214,7 @@ static void on_reload(evutil_socket_t signal_number, short what, void *context)
         log_error("reload: nothing changed: %s", failure.message);
     } else {
         config_reload(&daemon->config, &fresh, report_reload, NULL);
+        raise_descriptor_limit(&daemon->config);
         log_set_level(daemon->config.log_level);
         writer_set_limits(daemon->writer, daemon->config.batch_records,
                           daemon->config.segment_bytes);
@@ -230,22 +250,11 @@ static void on_libevent_log(int severity, const char *message)
 
 /* --- starting --- */
 
-static void raise_descriptor_limit(const struct config *config)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur != RLIM_INFINITY && (int64_t)limit.rlim_cur < config->max_connections + 64)
-        log_warning("max_connections is %lld, but only %lld files may be open",
-                    (long long)config->max_connections, (long long)limit.rlim_cur);
-}
-
 static int start_loop(struct daemon *daemon, struct failure *failure)
 {
     static const int numbers[3] = {SIGTERM, SIGINT, SIGHUP};
     sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+    sigaction(SIGHUP, &(struct sigaction){.sa_handler = SIG_IGN}, NULL); /* until we are ready */
     event_set_log_callback(on_libevent_log);
     daemon->base = event_base_new();
     if (!daemon->base)

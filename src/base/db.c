@@ -132,8 +132,11 @@ int db_open(struct db **out, const char *path, const struct db_options *options,
     int code = sqlite3_open_v2(name, &db->handle, flags, NULL);
     if (code != SQLITE_OK || set_up(db, options) != 0) {
         int last = db->handle ? sqlite3_errcode(db->handle) : code;
-        bool full = db->handle && classify(db, last) == DB_FULL;
-        failure_set(failure, full ? "DISK_FULL" : "FAILED", "%s: %s", name,
+        enum db_result result = db->handle ? classify(db, last) : DB_FAILED;
+        const char *kind = result == DB_FULL      ? "DISK_FULL"
+                           : result == DB_DAMAGED ? "DAMAGED"
+                                                  : "FAILED";
+        failure_set(failure, kind, "%s: %s", name,
                     db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(code));
         db_close(db);
         return -1;
@@ -405,6 +408,12 @@ int64_t db_read_file(struct db *db, int64_t at, void *bytes, int64_t length)
     if (length > size - at)
         length = size - at;
     return file->pMethods->xRead(file, bytes, (int)length, at) == SQLITE_OK ? length : -1;
+}
+
+bool db_is_damaged(const struct db *db)
+{
+    enum db_result result = classify(db, sqlite3_errcode(db->handle));
+    return result == DB_DAMAGED || result == DB_MISTAKE;
 }
 
 const char *db_path(const struct db *db)

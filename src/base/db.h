@@ -48,7 +48,8 @@ enum db_result {
     DB_FAILED,     /* the disk */
 };
 
-/* 0, or -1 with the path and reason, code "DISK_FULL" or "FAILED". DB_READ needs an existing file.
+/* 0, or -1 with the path and reason, code "DISK_FULL", "DAMAGED" or "FAILED". DB_READ needs an
+ * existing file.
  */
 int db_open(struct db **out, const char *path, const struct db_options *options,
             struct failure *failure) __attribute__((warn_unused_result));
@@ -107,6 +108,8 @@ int db_check(struct db *db, struct failure *failure) __attribute__((warn_unused_
 int64_t db_read_file(struct db *db, int64_t at, void *bytes, int64_t length);
 int64_t db_file_bytes(struct db *db); /* size of the main file, without the log */
 
+/* The last error was that the file is damaged, or is not of the form its reader thinks. */
+bool db_is_damaged(const struct db *db);
 const char *db_path(const struct db *db);
 const char *db_library_version(void);
 void db_limit_memory(void); /* once, at start: settings of the library as a whole */

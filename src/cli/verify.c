@@ -5,10 +5,11 @@
 #include "cli/visible.h"
 #include "stock/audit.h"
 
-static void show_progress(const char *stage, int64_t done, int64_t total, void *context)
+static bool show_progress(const char *stage, int64_t done, int64_t total, void *context)
 {
     (void)context;
     fprintf(stderr, "\r\033[K%s %lld of %lld", stage, (long long)done, (long long)total);
+    return true;
 }
 
 /* "not sound: stock-0 from offset 19: the batch is …" */

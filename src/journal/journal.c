@@ -154,14 +154,16 @@ static void forget(struct journal *journal)
     journal->producers = NULL;
 }
 
-static int load(struct journal *journal)
+/* `windows`: read back the offsets of what each terminal sent last; a re-send is recognised
+ * without. */
+static int load(struct journal *journal, bool windows)
 {
     forget(journal);
     journal->producers = producers_new();
     if (!journal->producers)
         return -1;
     return load_partitions(journal) == 0 && load_producers(journal) == 0 &&
-                   load_windows(journal) == 0
+                   (!windows || load_windows(journal) == 0)
                ? 0
                : -1;
 }
@@ -202,6 +204,12 @@ static int open_active(struct journal *journal, int64_t lowest, int64_t highest,
         segment_path(path, journal->options.directory, number);
         snprintf(log, sizeof log, "%s-wal", path);
         struct stat status;
+        if (stat(path, &status) == 0 && (status.st_mode & S_IWUSR) == 0)
+            return failure_set(
+                failure, "DAMAGED",
+                "%s is sealed, so the segment after it is missing or empty: bring it "
+                "back from a copy, or make this one writable to go on without it",
+                path);
         int64_t log_bytes = stat(log, &status) == 0 ? (int64_t)status.st_size : 0;
         struct db_options options = {DB_OWNER, DB_SYNC_FULL, journal->options.cache_bytes};
         if (db_open(&journal->db, path, &options, failure) != 0)
@@ -257,7 +265,7 @@ int journal_open(struct journal **out, const struct journal_options *options,
     if (segment_range(journal->directory, &lowest, &highest, failure) != 0 ||
         open_active(journal, lowest, highest, recovery, failure) != 0)
         goto failed;
-    if (load(journal) != 0) {
+    if (load(journal, true) != 0) {
         failure_set(failure, "DAMAGED", "%s: its state cannot be read", db_path(journal->db));
         goto failed;
     }
@@ -505,11 +513,12 @@ static void give_up(struct journal *journal, struct append *first, enum db_resul
         code = "FAILED";
         message = "this could not be written, and nothing was; the log says why";
     } else if (result == DB_BUSY) {
+        code = "JOURNAL_BUSY";
         message = "another program holds the journal; nothing was written, send it again later";
     } else {
         journal->health = JOURNAL_IS_FAILED;
     }
-    if (journal->health != JOURNAL_IS_FAILED && load(journal) != 0) {
+    if (journal->health != JOURNAL_IS_FAILED && load(journal, false) != 0) {
         journal->health = JOURNAL_IS_FAILED;
         code = "JOURNAL_FAILED";
         message = "the journal cannot be read again after a failed commit";

@@ -1,8 +1,10 @@
 /* Housekeeping of the journal, in steps small enough to fit between two commits: rolling the active
  * segment, moving its log into the file, sealing the segments before it. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "journal/journal_internal.h"
@@ -156,6 +158,32 @@ static int prepare_inserts(struct journal *journal, struct failure *failure)
     return journal_prepare(journal, failure);
 }
 
+static void distrust(struct journal *journal, const char *message)
+{
+    log_error("journal: %s; nothing more is written until a restart", message);
+    journal->health = JOURNAL_IS_FAILED;
+    journal->message = message;
+}
+
+/* The commit that would have been the roll was refused, but may lie whole on the disk all the same,
+ * and a start would take it for the roll. So its files go; where that cannot be had, or the disk
+ * failed, nothing may be acknowledged into the segment before it any more. */
+static int roll_failed(struct journal *journal, const char *path, enum db_result result,
+                       struct failure *failure)
+{
+    static const char *const suffixes[] = {"-wal", "-shm", ""};
+    bool gone = true;
+    for (int i = 0; i < 3; i++) {
+        char file[PATH_MAX + 8];
+        snprintf(file, sizeof file, "%s%s", path, suffixes[i]);
+        gone = (unlink(file) == 0 || errno == ENOENT) && gone;
+    }
+    if (!gone || result >= DB_DAMAGED)
+        distrust(journal, "the disk failed while a new segment was made");
+    return failure_set(failure, result == DB_FULL ? "DISK_FULL" : "FAILED",
+                       "%s: the new segment cannot be written", path);
+}
+
 int journal_roll(struct journal *journal, struct failure *failure)
 {
     int64_t number = journal->number + 1;
@@ -169,15 +197,13 @@ int journal_roll(struct journal *journal, struct failure *failure)
     if (result != DB_DONE) {
         db_rollback(db);
         db_close(db);
-        return failure_set(failure, result == DB_FULL ? "DISK_FULL" : "FAILED",
-                           "%s: the new segment cannot be written", path);
+        return roll_failed(journal, path, result, failure);
     }
     retire_active(journal);
     journal->db = db;
     journal->number = number;
     if (prepare_inserts(journal, failure) != 0) {
-        journal->health = JOURNAL_IS_FAILED;
-        journal->message = "the new segment cannot be used";
+        distrust(journal, "the new segment cannot be used");
         return -1;
     }
     log_info("journal: segment %lld begun", (long long)number);
@@ -261,13 +287,16 @@ static void finish_sealing(struct journal *journal)
     char sql[256], path[PATH_MAX];
     snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO tillq_segment VALUES(%lld,%lld,x'%s')",
              (long long)sealing->number, (long long)sealing->at, hex);
-    if (db_execute(journal->db, sql) == DB_DONE) {
+    enum db_result result = db_execute(journal->db, sql);
+    if (result == DB_DONE) {
         segment_path(path, journal->directory, sealing->number);
         chmod(path, 0440);
         log_info("journal: segment %lld sealed, %lld bytes, sha256 %s", (long long)sealing->number,
                  (long long)sealing->at, hex);
     } else {
         journal->all_sealed = true; /* the log says why; tried again at the next roll or start */
+        if (result >= DB_DAMAGED)
+            distrust(journal, "the disk failed while a segment was sealed");
     }
     db_close(sealing->db);
     *sealing = (struct sealing){.hash = sealing->hash};
@@ -282,8 +311,10 @@ static bool seal_step(struct journal *journal, bool *retry)
     struct sealing *sealing = &journal->sealing;
     if (!sealing->closed) {
         enum db_result result = db_seal(sealing->db);
-        if (result != DB_DONE) {
-            *retry = true;
+        if (result >= DB_DAMAGED)
+            distrust(journal, "the disk failed while a segment was sealed");
+        if (result != DB_DONE) { /* a reader holds it, or there is no room now */
+            *retry = result < DB_DAMAGED;
             return false;
         }
         sealing->closed = true;
@@ -313,8 +344,10 @@ bool journal_tend(struct journal *journal, bool idle, bool *retry)
         return false;
     roll_when_large(journal);
     int log_pages = db_log_pages(journal->db);
-    if (log_pages >= (idle ? CHECKPOINT_IDLE_PAGES : CHECKPOINT_BUSY_PAGES) &&
-        db_checkpoint(journal->db) >= DB_FULL)
-        log_warning("journal: the log was not moved; it is tried again after the next commit");
+    enum db_result result = DB_DONE;
+    if (log_pages >= (idle ? CHECKPOINT_IDLE_PAGES : CHECKPOINT_BUSY_PAGES))
+        result = db_checkpoint(journal->db);
+    if (result >= DB_DAMAGED)
+        distrust(journal, "the disk failed while the log was moved into its file");
     return seal_step(journal, retry);
 }

@@ -114,8 +114,11 @@ enum worker_next writer_step(void *context)
     if (!writer->pending)
         writer->pending = (struct append *)queue_take(&writer->intake);
     bool retry;
+    int64_t segment = atomic_load(&writer->active_segment);
     bool more = journal_tend(journal, writer->pending == NULL, &retry);
     publish(writer);
+    if (segment != atomic_load(&writer->active_segment)) /* readers must let go of the old one */
+        writer->options.deliver(NULL, writer->options.context);
     return more || writer->pending ? WORKER_AGAIN : retry ? WORKER_LATER : WORKER_SLEEP;
 }
 

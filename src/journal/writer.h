@@ -12,7 +12,8 @@ struct writer;
 struct writer_options {
     struct journal *journal; /* the writer's thread alone uses it until writer_stop */
     int64_t batch_records;   /* at most so many in one commit */
-    /* Called in the writer's thread with answered appends, in the order they were submitted. */
+    /* Called in the writer's thread with answered appends, in the order they were submitted; with
+     * NULL where there are none, but a new segment has begun by itself. */
     void (*deliver)(struct append *first, void *context);
     void *context;
 };

@@ -18,7 +18,7 @@ struct connection {
     int descriptor;
     bool reading; /* the read event is in the loop */
     bool writing;
-    int64_t last_heard_us;
+    int64_t last_moved_us; /* heard from, or took some of its replies */
     struct event read_event, write_event;
 };
 
@@ -51,6 +51,7 @@ static bool send_output(struct connection *connection)
         if (wrote <= 0)
             break;
         sent += (size_t)wrote;
+        connection->last_moved_us = clock_monotonic_us(connection->owner->clock);
     }
     buffer_consume(output, sent);
     if (output->length == 0)
@@ -129,7 +130,7 @@ static void on_readable(evutil_socket_t descriptor, short what, void *argument)
         connection_free(connection);
         return;
     }
-    connection->last_heard_us = clock_monotonic_us(owner->clock);
+    connection->last_moved_us = clock_monotonic_us(owner->clock);
     if (got == 0) {
         /* Half-closed: what was asked is still answered. */
         session_end_input(connection->session);
@@ -164,7 +165,7 @@ int connection_new(struct connection_owner *owner, int descriptor)
     setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     connection->owner = owner;
     connection->descriptor = descriptor;
-    connection->last_heard_us = clock_monotonic_us(owner->clock);
+    connection->last_moved_us = clock_monotonic_us(owner->clock);
     event_assign(&connection->read_event, owner->base, descriptor, EV_READ | EV_PERSIST,
                  on_readable, connection);
     event_assign(&connection->write_event, owner->base, descriptor, EV_WRITE, on_writable,
@@ -198,10 +199,14 @@ void connection_end_idle(struct connection_owner *owner, int64_t before_us)
     struct connection *next;
     for (struct connection *connection = owner->connections; connection; connection = next) {
         next = connection->next;
-        if (connection->last_heard_us >= before_us || session_is_owed(connection->session))
+        if (connection->last_moved_us >= before_us)
             continue;
-        session_refuse(connection->session, "IDLE_TIMEOUT", "nothing came for too long");
-        settle(connection);
+        if (session_output(connection->session)->length > 0) {
+            connection_free(connection); /* it does not even take its replies */
+        } else if (!session_is_owed(connection->session)) {
+            session_refuse(connection->session, "IDLE_TIMEOUT", "nothing came for too long");
+            settle(connection);
+        }
     }
 }
 

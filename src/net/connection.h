@@ -25,7 +25,8 @@ void connection_free(struct connection *connection);
 
 /* For every connection that stood still for want of room in the engine. */
 void connection_resume_all(struct connection_owner *owner);
-/* Refuses those that sent nothing since `before_us` and are owed nothing. */
+/* Since `before_us`: refuses those that sent nothing and are owed nothing, closes those that took
+ * nothing of what they are owed. */
 void connection_end_idle(struct connection_owner *owner, int64_t before_us);
 /* Reads no more from anybody; what was taken is answered, then each is closed. */
 void connection_drain_all(struct connection_owner *owner);

@@ -3,7 +3,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "stock/document.h"
+
+#define TOPIC_COUNTERS 64
 
 struct engine {
     struct engine_options options;
@@ -13,26 +16,37 @@ struct engine {
     struct queue_item *begun, **begun_last; /* appends for the next flush */
     struct exchange *parked;                /* fetches that wait for a record */
     int64_t underway;
-    size_t pending_bytes;
-    int64_t segment; /* active when last looked at */
-    bool started;    /* the readers have threads */
+    int audits;           /* of them, verify: one at a time */
+    size_t pending_bytes; /* of exchanges some thread works on */
+    int64_t segment;      /* active when last looked at */
+    bool started;         /* the readers have threads */
     bool draining;
     int64_t started_us;
+    size_t held_bytes; /* of lines whose end has not come, and input not worked on yet */
+    size_t owed_bytes; /* of all exchanges not answered and sent on, waiting ones too */
     _Atomic int64_t connections;
+    _Atomic int64_t topic_writes[TOPIC_COUNTERS];
     struct request request;
     struct document document;
 };
 
 /* --- the workers' side --- */
 
+/* Counts the records written to topics that fall together with this one. */
+static _Atomic int64_t *writes_of(struct engine *engine, struct text topic)
+{
+    return &engine->topic_writes[hash_text(topic) % TOPIC_COUNTERS];
+}
+
 static int64_t look(struct query_live *live, void *context)
 {
     struct engine *engine = context;
     static const char *const journal_states[] = {"ok", "full", "failed"};
-    static const char *const applier_states[] = {"ok", "full", "failed"};
+    static const char *const applier_states[] = {"ok", "full", "waiting", "failed"};
     static const char *const applier_messages[] = {
         NULL,
         "no room for the stock file; sales are journaled, applying is tried again every second",
+        "short of memory or open files; sales are journaled, applying is tried again every second",
         "the stock file or the journal cannot be used; sales are journaled, restart when mended",
     };
     struct writer_figures written;
@@ -78,8 +92,12 @@ void engine_written(struct append *first, void *context)
     struct queue_item *back = NULL, **back_last = &back;
     struct queue_item *on = NULL, **on_last = &on;
     struct queue_item *next;
-    for (struct queue_item *item = &first->item; item; item = next) {
+    if (!first)
+        engine->options.wake(engine->options.context);
+    for (struct queue_item *item = first ? &first->item : NULL; item; item = next) {
         const struct append *append = (const struct append *)item;
+        if (append->kind == APPEND_RECORD && !append->error && !append->duplicate)
+            atomic_fetch_add(writes_of(engine, append->topic), 1);
         next = item->next;
         item->next = NULL;
         if ((append->wants_outcome || append->duplicate) && !append->error) {
@@ -171,13 +189,6 @@ struct document *engine_document(struct engine *engine)
     return &engine->document;
 }
 
-static int64_t records_written(const struct engine *engine)
-{
-    struct writer_figures figures;
-    writer_figures(engine->options.writer, &figures);
-    return figures.records;
-}
-
 /* The thread that answers this read; NULL where there is no memory for one. */
 static struct reader *reader_for(struct engine *engine, const struct exchange *exchange)
 {
@@ -208,8 +219,10 @@ void engine_begin(struct engine *engine, struct exchange *exchange)
         engine->begun_last = &exchange->append.item.next;
         return;
     }
-    struct reader *reader = reader_for(engine, exchange);
-    exchange->records_seen = records_written(engine);
+    bool audit = exchange->operation == OPERATION_VERIFY;
+    engine->audits += audit;
+    struct reader *reader = audit && engine->audits > 1 ? NULL : reader_for(engine, exchange);
+    exchange->writes_seen = atomic_load(writes_of(engine, exchange->append.topic));
     if (exchange->wait_ms > 0 && exchange->deadline_us == 0)
         exchange->deadline_us =
             clock_monotonic_us(engine->options.clock) + exchange->wait_ms * 1000;
@@ -241,25 +254,28 @@ void exchange_free(struct exchange *exchange)
 static void end(struct engine *engine, struct exchange *exchange)
 {
     engine->underway--;
+    engine->audits -= exchange->operation == OPERATION_VERIFY;
     engine->pending_bytes -= exchange->bytes;
     exchange->state = EXCHANGE_ANSWERED;
 }
 
 static void look_again(struct engine *engine, struct exchange *exchange, bool last_look)
 {
-    exchange->records_seen = records_written(engine);
+    exchange->writes_seen = atomic_load(writes_of(engine, exchange->append.topic));
     exchange->last_look = last_look;
     reader_submit(engine->reader, exchange);
 }
 
 static void park(struct engine *engine, struct exchange *exchange)
 {
-    if (engine->draining || exchange->records_seen != records_written(engine)) {
+    if (engine->draining ||
+        exchange->writes_seen != atomic_load(writes_of(engine, exchange->append.topic))) {
         look_again(engine, exchange, engine->draining); /* something came while it looked */
         return;
     }
     exchange->next_parked = engine->parked;
     engine->parked = exchange;
+    engine->pending_bytes -= exchange->bytes; /* nobody works on it: it must not stop the others */
 }
 
 /* Waiting fetches whose time has come, or for which there may be something now. */
@@ -267,14 +283,15 @@ static void unpark(struct engine *engine)
 {
     if (!engine->parked)
         return;
-    int64_t records = records_written(engine);
     int64_t now_us = clock_monotonic_us(engine->options.clock);
     struct exchange **link = &engine->parked;
     while (*link) {
         struct exchange *exchange = *link;
         bool due = engine->draining || now_us >= exchange->deadline_us;
-        if (due || records != exchange->records_seen) {
+        int64_t writes = atomic_load(writes_of(engine, exchange->append.topic));
+        if (due || writes != exchange->writes_seen) {
             *link = exchange->next_parked;
+            engine->pending_bytes += exchange->bytes;
             look_again(engine, exchange, due);
         } else {
             link = &exchange->next_parked;
@@ -327,6 +344,7 @@ static bool take_off_parked(struct engine *engine, struct exchange *exchange)
         if (*link != exchange)
             continue;
         *link = exchange->next_parked;
+        engine->pending_bytes += exchange->bytes;
         return true;
     }
     return false;
@@ -357,6 +375,29 @@ bool engine_is_full(const struct engine *engine)
     return engine->pending_bytes > (size_t)engine->options.config->max_pending_bytes;
 }
 
+void engine_count_owed(struct engine *engine, const struct exchange *exchange, int change)
+{
+    if (change > 0)
+        engine->owed_bytes += exchange->bytes;
+    else
+        engine->owed_bytes -= exchange->bytes;
+}
+
+void engine_count_held(struct engine *engine, size_t before, size_t after)
+{
+    engine->held_bytes += after - before; /* wraps around and back where it shrinks */
+}
+
+bool engine_has_room_to_hold(const struct engine *engine)
+{
+    return engine->held_bytes < (size_t)engine->options.config->max_pending_bytes;
+}
+
+bool engine_has_room_to_owe(const struct engine *engine)
+{
+    return engine->owed_bytes < (size_t)engine->options.config->max_pending_bytes;
+}
+
 bool engine_is_idle(const struct engine *engine)
 {
     return engine->underway == 0;
@@ -374,6 +415,8 @@ int64_t engine_next_deadline_us(const struct engine *engine)
 void engine_drain(struct engine *engine)
 {
     engine->draining = true;
+    if (engine->auditor)
+        reader_give_up(engine->auditor);
     unpark(engine);
 }
 

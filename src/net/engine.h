@@ -64,6 +64,14 @@ void engine_hurry(struct engine *engine, struct exchange *exchange);
 
 /* More is under way than max_pending allows: nobody is read. */
 bool engine_is_full(const struct engine *engine);
+/* All that is owed, whether somebody works on it or it waits behind others of its connection, is
+ * counted apart, for a slow read must not stop everybody: where it is much, connections that are
+ * owed something are not read further, all others are. */
+void engine_count_owed(struct engine *engine, const struct exchange *exchange, int change);
+bool engine_has_room_to_owe(const struct engine *engine);
+/* So are the halves of lines: where they are many, who holds a long one is refused. */
+void engine_count_held(struct engine *engine, size_t before, size_t after);
+bool engine_has_room_to_hold(const struct engine *engine);
 bool engine_is_idle(const struct engine *engine); /* nothing under way */
 /* When a waiting fetch is due, monotonic; INT64_MAX where none waits. engine_collect answers it. */
 int64_t engine_next_deadline_us(const struct engine *engine);

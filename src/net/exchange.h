@@ -25,19 +25,19 @@ struct exchange {
     enum exchange_state state;
     enum operation operation;
     enum acknowledgement ack;
-    bool closes;          /* the connection ends after this reply */
-    bool empty;           /* a fetch that came back with nothing and may wait */
-    bool hurried;         /* a fetch that is to wait no longer, from its next look on */
-    bool last_look;       /* a fetch that may wait no longer */
-    int64_t seq;          /* to echo; -1 = none */
-    struct text tag;      /* to echo; raw JSON */
-    struct text line;     /* of a read: parsed again by the thread that answers it */
-    int64_t wait_ms;      /* of a fetch */
-    int64_t deadline_us;  /* of a fetch that waits; 0 = not set yet */
-    int64_t records_seen; /* written by the journal when a fetch last looked */
-    struct buffer reply;  /* the line, without LF; empty: rendered from `append` */
-    size_t bytes;         /* what it counts for against max_pending */
-    char memory[];        /* what the texts point to */
+    bool closes;         /* the connection ends after this reply */
+    bool empty;          /* a fetch that came back with nothing and may wait */
+    bool hurried;        /* a fetch that is to wait no longer, from its next look on */
+    bool last_look;      /* a fetch that may wait no longer */
+    int64_t seq;         /* to echo; -1 = none */
+    struct text tag;     /* to echo; raw JSON */
+    struct text line;    /* of a read: parsed again by the thread that answers it */
+    int64_t wait_ms;     /* of a fetch */
+    int64_t deadline_us; /* of a fetch that waits; 0 = not set yet */
+    int64_t writes_seen; /* to the fetch's topic, when it last looked */
+    struct buffer reply; /* the line, without LF; empty: rendered from `append` */
+    size_t bytes;        /* what it counts for against max_pending */
+    char memory[];       /* what the texts point to */
 };
 
 #endif

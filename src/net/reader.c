@@ -1,5 +1,6 @@
 #include "net/reader.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "net/reply.h"
@@ -12,6 +13,7 @@ struct reader {
     struct query *query;
     struct request request;
     int64_t segment; /* active when it last looked */
+    atomic_bool giving_up;
     char directory[];
 };
 
@@ -61,11 +63,24 @@ void reader_submit(struct reader *reader, struct exchange *exchange)
     reader_ring(reader);
 }
 
+static bool may_go_on(const char *stage, int64_t done, int64_t total, void *context)
+{
+    (void)stage;
+    (void)done;
+    (void)total;
+    return !atomic_load(&((struct reader *)context)->giving_up);
+}
+
+void reader_give_up(struct reader *reader)
+{
+    atomic_store(&reader->giving_up, true);
+}
+
 static void verify(struct reader *reader, const struct request *request, struct buffer *reply)
 {
     struct audit audit;
     struct failure failure;
-    if (audit_directory(reader->directory, NULL, NULL, &audit, &failure) != 0) {
+    if (audit_directory(reader->directory, may_go_on, reader, &audit, &failure) != 0) {
         reply_error(reply, request->tag, request->seq, &failure);
         return;
     }

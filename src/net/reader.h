@@ -23,7 +23,9 @@ int reader_new(struct reader **out, const struct reader_options *options, struct
     __attribute__((warn_unused_result));
 int reader_start(struct reader *reader, struct failure *failure)
     __attribute__((warn_unused_result));
-void reader_stop(struct reader *reader);                              /* NULL is fine */
+void reader_stop(struct reader *reader); /* NULL is fine */
+/* Any thread: an audit under way is given up; it and those behind it are answered FAILED. */
+void reader_give_up(struct reader *reader);
 void reader_submit(struct reader *reader, struct exchange *exchange); /* any thread */
 /* Any thread: a new segment has begun, let go of the old one. */
 void reader_ring(struct reader *reader);

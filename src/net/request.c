@@ -163,6 +163,8 @@ static int read_operation(struct request *request, struct failure *failure)
 static int read_ack(struct request *request, struct failure *failure)
 {
     uint32_t node = json_member(&request->json, 0, "ack");
+    if (request->operation != OPERATION_PUT)
+        return 0;
     if (node == JSON_ABSENT || json_string_is(&request->json, node, "journal"))
         request->ack = ACK_JOURNAL;
     else if (json_string_is(&request->json, node, "applied"))
@@ -177,8 +179,9 @@ static int read_ack(struct request *request, struct failure *failure)
 static int read_partition(struct request *request, struct failure *failure)
 {
     int64_t partition;
+    const unsigned takers = IN(FETCH) | IN(COMMIT) | IN(COMMITTED) | IN(DEAD);
     uint32_t node = json_member(&request->json, 0, "partition");
-    if (node == JSON_ABSENT)
+    if (node == JSON_ABSENT || !(takers & 1u << request->operation))
         return 0;
     if (json_type(&request->json, node) != JSON_NUMBER ||
         json_int(&request->json, node, &partition) != 0 || partition < 0 || partition > INT32_MAX)

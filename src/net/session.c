@@ -6,6 +6,8 @@
 #include "net/reply.h"
 #include "stock/document.h"
 
+#define HELD_ALWAYS_BYTES (64 << 10) /* of a line without its end, however many hold one */
+
 struct session {
     struct engine *engine;
     void (*changed)(void *context);
@@ -15,6 +17,7 @@ struct session {
     struct buffer output;
     struct exchange *first, **last; /* in the order asked */
     int64_t in_flight;
+    size_t held;      /* bytes told to the engine */
     bool ending;      /* takes no more requests */
     bool input_ended; /* nothing more will come than what is kept */
     bool touched;     /* on the engine's list */
@@ -40,8 +43,10 @@ void session_free(struct session *session)
     struct exchange *next;
     for (struct exchange *exchange = session->first; exchange; exchange = next) {
         next = exchange->next;
+        engine_count_owed(session->engine, exchange, -1);
         engine_abandon(session->engine, exchange);
     }
+    engine_count_held(session->engine, session->held, 0);
     line_free(&session->splitter);
     buffer_free(&session->kept);
     buffer_free(&session->output);
@@ -69,7 +74,8 @@ static bool can_take(const struct session *session)
     const struct config *limits = engine_config(session->engine);
     return !session->ending && session->in_flight < limits->max_in_flight &&
            session->output.length < (size_t)limits->max_reply_bytes &&
-           !engine_is_full(session->engine);
+           !engine_is_full(session->engine) &&
+           (session->in_flight == 0 || engine_has_room_to_owe(session->engine));
 }
 
 bool session_wants_input(const struct session *session)
@@ -143,18 +149,20 @@ static void add_reply(struct session *session, const struct exchange *exchange)
 /* Moves the replies that are due into the output and begins the read that has come to the front. */
 static void advance(struct session *session)
 {
+    /* A reply nobody reads must not be followed by another: that is what bounds the output. */
+    size_t most = (size_t)engine_config(session->engine)->max_reply_bytes;
     struct exchange *exchange;
-    while ((exchange = session->first) && exchange->state == EXCHANGE_ANSWERED) {
+    while ((exchange = session->first) && exchange->state == EXCHANGE_ANSWERED &&
+           session->output.length < most) {
         add_reply(session, exchange);
         session->ending = session->ending || exchange->closes;
         session->first = exchange->next;
         if (!session->first)
             session->last = &session->first;
         session->in_flight--;
+        engine_count_owed(session->engine, exchange, -1);
         exchange_free(exchange);
     }
-    /* A reply nobody reads must not be followed by another: that is what bounds the output. */
-    size_t most = (size_t)engine_config(session->engine)->max_reply_bytes;
     if (exchange && exchange->state == EXCHANGE_WAITING && session->output.length < most)
         engine_begin(session->engine, exchange);
 }
@@ -165,6 +173,8 @@ static void enqueue(struct session *session, struct exchange *exchange)
     *session->last = exchange;
     session->last = &exchange->next;
     session->in_flight++;
+    exchange->bytes += exchange->reply.length;
+    engine_count_owed(session->engine, exchange, 1);
 }
 
 /* --- requests --- */
@@ -319,12 +329,39 @@ static int begin_put(struct session *session, const struct request *request,
     return exchange ? 0 : no_memory(failure);
 }
 
+/* What is produced into `stock` is held to what a put is held to, as far as it is a document: no
+ * other terminal's name, and each seq once. What is none is journaled, rejected and visible. Its
+ * terminal's name, absent where there is no seq, in *producer. */
+static int check_produced(struct session *session, const struct request *request,
+                          struct text *producer, int64_t *seq, struct failure *failure)
+{
+    struct document *document = engine_document(session->engine);
+    struct document_defaults none = {TEXT_LITERAL("-"), {0}};
+    uint32_t value = json_member(&request->json, 0, "value");
+    *seq = -1;
+    *producer = (struct text){0};
+    if (!text_is(request->topic, STOCK_TOPIC) ||
+        document_read(document, &request->json, value, &none, NULL) != 0)
+        return 0;
+    if (session->terminal.bytes && !text_equal(document->terminal, session->terminal) &&
+        !is_management(session))
+        return failure_set_field(failure, "TERMINAL_MISMATCH", "value.terminal",
+                                 "terminal: this connection said hello as another one");
+    *seq = document->seq;
+    *producer = document->terminal;
+    return 0;
+}
+
 static int begin_produce(struct session *session, const struct request *request,
                          struct failure *failure)
 {
-    struct exchange *exchange =
-        exchange_new(request, request->topic.length + request->key.length +
-                                  request->headers.length + request->value.length);
+    struct text producer;
+    int64_t seq;
+    if (check_produced(session, request, &producer, &seq, failure) != 0)
+        return -1;
+    struct exchange *exchange = exchange_new(request, request->topic.length + request->key.length +
+                                                          request->headers.length +
+                                                          request->value.length + producer.length);
     if (!exchange)
         return no_memory(failure);
     char *at = exchange->memory;
@@ -334,6 +371,8 @@ static int begin_produce(struct session *session, const struct request *request,
     append->record.key = keep(request->key, &at);
     append->record.headers = keep(request->headers, &at);
     append->record.value = keep(request->value, &at);
+    append->producer = keep(producer, &at);
+    append->record.seq = seq;
     enqueue(session, exchange);
     engine_begin(session->engine, exchange);
     return 0;
@@ -358,19 +397,43 @@ static int begin_commit(struct session *session, const struct request *request,
     return 0;
 }
 
+/* A fetch may wait long, and is kept as what it says; of any other read the line is kept. */
+static void add_read(const struct request *request, struct text line, struct buffer *out)
+{
+    if (request->operation != OPERATION_FETCH) {
+        buffer_add_text(out, line);
+        return;
+    }
+    buffer_add_string(out, "{\"op\":\"fetch\",\"topic\":");
+    buffer_add_json(out, request->topic);
+    buffer_add_format(out, ",\"partition\":%d,\"offset\":%lld,\"max\":%lld,\"wait_ms\":%lld",
+                      request->partition, (long long)request->offset, (long long)request->max,
+                      (long long)request->wait_ms);
+    if (request->tag.bytes) {
+        buffer_add_string(out, ",\"tag\":");
+        buffer_add_text(out, request->tag);
+    }
+    buffer_add_byte(out, '}');
+}
+
 static int begin_read(struct session *session, const struct request *request, struct text line,
                       struct failure *failure)
 {
-    struct exchange *exchange = exchange_new(request, line.length);
-    if (!exchange)
-        return no_memory(failure);
-    char *at = exchange->memory;
-    exchange->line = keep(line, &at);
-    exchange->wait_ms = request->wait_ms;
-    exchange->hurried = session->input_ended;
-    exchange->state = EXCHANGE_WAITING;
-    enqueue(session, exchange);
-    return 0;
+    struct buffer kept = {0};
+    add_read(request, line, &kept);
+    struct exchange *exchange =
+        kept.failed ? NULL : exchange_new(request, kept.length + request->topic.length);
+    if (exchange) {
+        char *at = exchange->memory;
+        exchange->line = keep(buffer_text(&kept), &at);
+        exchange->append.topic = keep(request->topic, &at);
+        exchange->wait_ms = request->wait_ms;
+        exchange->hurried = session->input_ended;
+        exchange->state = EXCHANGE_WAITING;
+        enqueue(session, exchange);
+    }
+    buffer_free(&kept);
+    return exchange ? 0 : no_memory(failure);
 }
 
 static int begin(struct session *session, const struct request *request, struct text line,
@@ -414,6 +477,9 @@ static void work(struct session *session)
         if (result == LINE_WHOLE)
             take_line(session, line);
     }
+    if (result == LINE_NONE && session->splitter.partial.length > HELD_ALWAYS_BYTES &&
+        !engine_has_room_to_hold(session->engine))
+        result = LINE_NO_MEMORY;
     if (result == LINE_TOO_LONG || result == LINE_NO_MEMORY) {
         struct failure failure;
         struct request none = {.seq = -1};
@@ -426,6 +492,14 @@ static void work(struct session *session)
     advance(session);
 }
 
+/* What it keeps of what came: of a line without its end, and of lines not worked on yet. */
+static void count_held(struct session *session)
+{
+    size_t held = session->splitter.partial.length + session->kept.length;
+    engine_count_held(session->engine, session->held, held);
+    session->held = held;
+}
+
 void session_receive(struct session *session, struct text bytes)
 {
     line_feed(&session->splitter, bytes);
@@ -435,6 +509,7 @@ void session_receive(struct session *session, struct text bytes)
         session->ending = session->ending || session->kept.failed;
     }
     line_feed(&session->splitter, (struct text){0});
+    count_held(session);
 }
 
 void session_resume(struct session *session)

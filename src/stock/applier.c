@@ -160,6 +160,43 @@ void applier_stop(struct applier *applier)
 
 /* --- applying --- */
 
+static enum applier_health health_after(enum db_result result)
+{
+    switch (result) {
+    case DB_DONE:
+        return APPLIER_OK;
+    case DB_FULL:
+        return APPLIER_FULL;
+    case DB_NO_MEMORY:
+    case DB_BUSY:
+        return APPLIER_WAITING;
+    default:
+        return APPLIER_FAILED;
+    }
+}
+
+static void set_health(struct applier *applier, enum db_result result)
+{
+    enum applier_health health = health_after(result);
+    if (health == (enum applier_health)atomic_exchange(&applier->health, (int)health))
+        return;
+    if (health == APPLIER_OK)
+        log_notice("applier: goes on");
+    else
+        log_error("applier: stands at offset %lld; sales are still journaled; %s",
+                  (long long)atomic_load(&applier->applied),
+                  health == APPLIER_FAILED ? "restart when mended" : "tried again every second");
+}
+
+/* What a reader of the journal could not do: damage stays, anything else may pass. */
+static enum db_result result_of(const struct failure *failure)
+{
+    log_error("applier: %s", failure->message);
+    bool lasting =
+        strcmp(failure->code, "DAMAGED") == 0 || strcmp(failure->code, "OFFSET_OUT_OF_RANGE") == 0;
+    return lasting ? DB_DAMAGED : DB_BUSY;
+}
+
 /* Folds what is journaled into one open transaction. *more: there may be more behind it. */
 static enum db_result fold_some(struct applier *applier, int64_t *documents, bool *more)
 {
@@ -173,10 +210,8 @@ static enum db_result fold_some(struct applier *applier, int64_t *documents, boo
         struct failure failure;
         int found = journal_reader_find(applier->journal, TEXT_LITERAL(STOCK_TOPIC), 0,
                                         progress->applied, &batch, &failure);
-        if (found < 0) {
-            log_error("applier: %s", failure.message);
-            return DB_DAMAGED;
-        }
+        if (found < 0)
+            return result_of(&failure);
         *more = found == 1;
         if (found == 0)
             return DB_DONE;
@@ -191,22 +226,6 @@ static enum db_result fold_some(struct applier *applier, int64_t *documents, boo
             return result;
     }
     return DB_DONE;
-}
-
-static void set_health(struct applier *applier, enum db_result result)
-{
-    enum applier_health health = result == DB_DONE ? APPLIER_OK
-                                 : result == DB_FULL || result == DB_NO_MEMORY || result == DB_BUSY
-                                     ? APPLIER_FULL
-                                     : APPLIER_FAILED;
-    if (health != (enum applier_health)atomic_exchange(&applier->health, (int)health)) {
-        if (health == APPLIER_OK)
-            log_notice("applier: goes on");
-        else
-            log_error("applier: stands at offset %lld; sales are still journaled; %s",
-                      (long long)atomic_load(&applier->applied),
-                      health == APPLIER_FULL ? "tried again every second" : "restart when mended");
-    }
 }
 
 /* One transaction. True where there is more to apply. */
@@ -281,7 +300,6 @@ static bool is_due(const struct applier *applier, const struct append *append, b
 static void answer_waiting(struct applier *applier, bool caught_up)
 {
     struct queue_item *ready = NULL, **last_ready = &ready;
-    take_awaited(applier);
     struct queue_item **link = &applier->waiting;
     while (*link) {
         struct queue_item *item = *link;
@@ -302,6 +320,9 @@ static void answer_waiting(struct applier *applier, bool caught_up)
 enum worker_next applier_step(void *context)
 {
     struct applier *applier = context;
+    /* Before the journal is looked at: what waits now is in it, so a look that finds the end has
+     * seen all that these may be re-sends of. */
+    take_awaited(applier);
     if (atomic_load(&applier->health) == APPLIER_FAILED) {
         answer_waiting(applier, false);
         return WORKER_SLEEP;
@@ -311,7 +332,8 @@ enum worker_next applier_step(void *context)
     stock_tend(applier->stock, !more);
     if (more && !atomic_load(&applier->stopping))
         return WORKER_AGAIN;
-    return atomic_load(&applier->health) == APPLIER_FULL ? WORKER_LATER : WORKER_REST;
+    return applier->waiting || atomic_load(&applier->health) != APPLIER_OK ? WORKER_LATER
+                                                                           : WORKER_REST;
 }
 
 void applier_ring(struct applier *applier)

@@ -21,8 +21,9 @@ struct applier_options {
 
 enum applier_health {
     APPLIER_OK,
-    APPLIER_FULL,   /* no room for the stock file: tried again every second */
-    APPLIER_FAILED, /* the stock file or the journal cannot be used: until a restart */
+    APPLIER_FULL,    /* no room for the stock file: tried again every second */
+    APPLIER_WAITING, /* short of memory or open files: tried again every second */
+    APPLIER_FAILED,  /* the stock file or the journal cannot be used: until a restart */
 };
 
 struct applier_figures {

@@ -25,17 +25,18 @@ int audit_fault(struct auditing *auditing, const char *topic, int partition, int
     return 1;
 }
 
-void audit_tell(const struct auditing *auditing, const char *stage, int64_t done, int64_t total)
+bool audit_tell(struct auditing *auditing, const char *stage, int64_t done, int64_t total)
 {
-    if (auditing->progress)
-        auditing->progress(stage, done, total, auditing->context);
+    if (auditing->progress && !auditing->progress(stage, done, total, auditing->context))
+        auditing->given_up = true;
+    return !auditing->given_up;
 }
 
 /* --- the stock --- */
 
-static void tell_replay(int64_t applied, int64_t until, void *context)
+static bool tell_replay(int64_t applied, int64_t until, void *context)
 {
-    audit_tell(context, "fold", applied, until);
+    return audit_tell(context, "fold", applied, until);
 }
 
 static int compare_all(struct auditing *auditing, struct stock *again, struct db *live,
@@ -44,7 +45,8 @@ static int compare_all(struct auditing *auditing, struct stock *again, struct db
     struct audit *audit = auditing->audit;
     for (int i = 0; i < stock_table_count; i++) {
         struct comparison comparison;
-        audit_tell(auditing, "compare", i, stock_table_count);
+        if (!audit_tell(auditing, "compare", i, stock_table_count))
+            return -1;
         if (compare_table(stock_db(again), live, &stock_tables[i], &comparison, failure) != 0)
             return audit_fault(auditing, STOCK_TOPIC, 0, -1, "stock.db: %s", failure->message);
         if (strcmp(stock_tables[i].name, "movement") == 0)
@@ -125,6 +127,8 @@ int audit_directory(const char *directory, audit_progress *progress, void *conte
                      : failure_set(failure, "NO_MEMORY", "no memory for the audit");
     if (result == 0)
         result = check_stock(&auditing, failure);
+    if (auditing.given_up)
+        result = failure_set(failure, "FAILED", "the audit was given up");
     audit->sound = result == 0;
     db_close(auditing.newest);
     producers_free(auditing.producers);

@@ -31,8 +31,8 @@ struct audit {
 };
 
 /* Called now and then with what is being done ("segments", "batches", "fold", "compare") and how
- * far it is. May be NULL. */
-typedef void audit_progress(const char *stage, int64_t done, int64_t total, void *context);
+ * far it is. False gives the audit up. May be NULL. */
+typedef bool audit_progress(const char *stage, int64_t done, int64_t total, void *context);
 
 /* 0 where the audit could be made, sound or not; -1 where not (no such directory, no room …). */
 int audit_directory(const char *directory, audit_progress *progress, void *context,

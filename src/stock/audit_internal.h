@@ -24,6 +24,7 @@ struct auditing {
     audit_progress *progress;
     void *context;
     struct audit *audit;
+    bool given_up; /* the progress function said so */
     struct sha256 *hash;
     struct producers *producers; /* as the records say */
     int64_t producer_count;      /* of them, found in the newest segment */
@@ -38,7 +39,8 @@ struct auditing {
 /* A fault ends the audit: 1 means "found, say no more", as against 0 sound and -1 not possible. */
 int audit_fault(struct auditing *auditing, const char *topic, int partition, int64_t offset,
                 const char *format, ...) __attribute__((format(printf, 5, 6)));
-void audit_tell(const struct auditing *auditing, const char *stage, int64_t done, int64_t total);
+/* False where the audit is to be given up. */
+bool audit_tell(struct auditing *auditing, const char *stage, int64_t done, int64_t total);
 
 /* Everything but the stock file: 1, 0 or -1. */
 int audit_journal(struct auditing *auditing, struct failure *failure);

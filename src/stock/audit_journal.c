@@ -276,7 +276,8 @@ static int check_segments(struct auditing *auditing, int64_t lowest)
     int64_t newest = auditing->newest_number;
     int result = 0;
     for (int64_t number = lowest; number <= newest && result == 0; number++) {
-        audit_tell(auditing, "segments", number - lowest, newest - lowest + 1);
+        if (!audit_tell(auditing, "segments", number - lowest, newest - lowest + 1))
+            return -1;
         result = check_chains(auditing, number);
         if (result == 0 && number > lowest)
             result = check_file(auditing, number - 1);

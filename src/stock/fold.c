@@ -111,7 +111,7 @@ static enum db_result find_rows(struct fold *fold, const struct document *docume
         const struct document_line *line = &document->lines[i];
         fold->rows[i] = stock_row_of(fold->stock, document->shop, line->location, line->sku);
         if (!fold->rows[i])
-            return DB_FAILED;
+            return DB_NO_MEMORY;
     }
     return DB_DONE;
 }

@@ -24,12 +24,13 @@ struct rebuilding {
     struct rebuild *rebuild;
 };
 
-static void tell(int64_t applied, int64_t until, void *context)
+static bool tell(int64_t applied, int64_t until, void *context)
 {
     struct rebuilding *rebuilding = context;
     (void)until;
     if (rebuilding->progress)
         rebuilding->progress(applied, rebuilding->end, rebuilding->context);
+    return true;
 }
 
 static void remove_new(const struct rebuilding *rebuilding)

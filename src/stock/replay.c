@@ -47,8 +47,8 @@ int replay(struct journal_reader *journal, struct stock *stock, int64_t until,
     int more = 1;
     while (more == 1) {
         more = replay_some(journal, stock, fold, until, failure);
-        if (progress)
-            progress(stock_progress(stock, 0)->applied, until, context);
+        if (progress && !progress(stock_progress(stock, 0)->applied, until, context) && more >= 0)
+            more = failure_set(failure, "GIVEN_UP", "given up");
     }
     fold_free(fold);
     return more;

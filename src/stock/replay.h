@@ -5,7 +5,8 @@
 #include "journal/read.h"
 #include "stock/tables.h"
 
-typedef void replay_progress(int64_t applied, int64_t until, void *context);
+/* False gives the replay up. */
+typedef bool replay_progress(int64_t applied, int64_t until, void *context);
 
 /* Applies the offsets from where the stock stands up to `until` (INT64_MAX: to the journal's end)
  * of partition 0. 0, or -1 with the offset it stopped at in the message; what is committed stays.

@@ -144,6 +144,13 @@ static int create(struct stock *stock, struct failure *failure)
     return failure_set(failure, "FAILED", "%s: cannot be made", db_path(stock->db));
 }
 
+static int unusable(struct stock *stock, struct failure *failure)
+{
+    bool damaged = db_is_damaged(stock->db);
+    return failure_set(failure, damaged ? "DAMAGED" : "FAILED", "%s: cannot be used%s",
+                       db_path(stock->db), damaged ? ": it is damaged" : "");
+}
+
 static int set_up(struct stock *stock, struct failure *failure)
 {
     int64_t format = format_of(stock->db);
@@ -154,14 +161,12 @@ static int set_up(struct stock *stock, struct failure *failure)
     for (int i = 0; i < STATEMENT_COUNT; i++) {
         stock->statements[i] = db_prepare(stock->db, statement_sql[i]);
         if (!stock->statements[i])
-            return failure_set(failure, "DAMAGED", "%s: cannot be prepared", db_path(stock->db));
+            return unusable(stock, failure);
     }
     stock->buckets = calloc(STOCK_BUCKETS, sizeof(struct kept_row *));
     if (!stock->buckets)
         return failure_set(failure, "NO_MEMORY", "no memory for the stock");
-    return load(stock) == 0
-               ? 0
-               : failure_set(failure, "DAMAGED", "%s: cannot be read", db_path(stock->db));
+    return load(stock) == 0 ? 0 : unusable(stock, failure);
 }
 
 int stock_open(struct stock **out, enum stock_place place, const char *path, int64_t cache_bytes,

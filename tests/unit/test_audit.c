@@ -167,7 +167,7 @@ static void gaps_and_a_half_made_segment_are_sound(void **state)
     expect_sound(fixture);
 }
 
-static void count_stages(const char *stage, int64_t done, int64_t total, void *context)
+static bool count_stages(const char *stage, int64_t done, int64_t total, void *context)
 {
     unsigned *seen = context;
     assert_true(done <= total);
@@ -175,6 +175,29 @@ static void count_stages(const char *stage, int64_t done, int64_t total, void *c
              : strcmp(stage, "fold") == 0    ? 2
              : strcmp(stage, "compare") == 0 ? 4
                                              : 8;
+    return true;
+}
+
+static bool give_up(const char *stage, int64_t done, int64_t total, void *context)
+{
+    (void)done;
+    (void)total;
+    return strcmp(stage, context) != 0;
+}
+
+static void an_audit_can_be_given_up_at_every_stage(void **state)
+{
+    static const char *const stages[] = {"segments", "fold", "compare"};
+    struct fixture *fixture = *state;
+    for (int i = 0; i < 3; i++) {
+        char stage[16];
+        struct audit audit;
+        struct failure failure;
+        snprintf(stage, sizeof stage, "%s", stages[i]);
+        assert_int_equal(
+            audit_directory(fixture->scene.directory, give_up, stage, &audit, &failure), -1);
+        assert_false(audit.sound);
+    }
 }
 
 static void progress_is_told(void **state)
@@ -450,6 +473,7 @@ int main(void)
         TEST(a_stock_file_that_lags_behind_is_sound),
         TEST(gaps_and_a_half_made_segment_are_sound),
         TEST(progress_is_told),
+        TEST(an_audit_can_be_given_up_at_every_stage),
         TEST(a_changed_column_of_a_batch_is_found),
         TEST(a_missing_batch_is_found),
         TEST(a_missing_batch_at_the_end_of_a_segment_is_found),
