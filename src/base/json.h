@@ -70,7 +70,7 @@ uint32_t json_next(const struct json *json, uint32_t node);
 
 /* The text as it came: a string with its quotes, so it can be copied into other JSON. */
 struct text json_raw(const struct json *json, uint32_t node);
-/* A string's content. (Not json_string: libjansson exports that name, and the command line links
+/* A string's content. (Not json_string: libjansson exports that name, and the tests link
  * both.) Where it has no escape it points into the text, else into `scratch`, to which
  * the unescaped bytes are added (they move when scratch grows: take all you need, then look). */
 struct text json_text(const struct json *json, uint32_t node, struct buffer *scratch);

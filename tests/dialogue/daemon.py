@@ -50,10 +50,17 @@ class Daemon:
     # --- life
 
     def start(self):
+        self.launch()
+        return self.wait_ready()
+
+    def launch(self):
+        """Starts the process and does not wait for it."""
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self._command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
                 env=self._environment(), pass_fds=self.keep_descriptors)
+
+    def wait_ready(self):
         line = self._stdout_line()
         match = re.fullmatch(r"ready (\S+)\n", line)
         if not match:

@@ -160,8 +160,15 @@ def test_a_hanging_stock_file_does_not_hold_up_the_journal(shop):
     daemon = shop.daemon(**disk.options())
     till = daemon.till("T01")
     disk.hold_sync.give()
-    for number in range(200):
-        till.put(receipt(f"x-{number}", ("A", 1), seq=number))
-        till.expect(offset=number)
+    sent = 0
+    while not disk.hold_sync.held():  # until a checkpoint of the stock file hangs
+        for _ in range(100):
+            till.put(receipt(f"x-{sent}", *[(f"sku-{sent}-{line}", 1) for line in range(9)],
+                             ("A", 1), seq=sent))
+            sent += 1
+        for number in range(sent - 100, sent):
+            till.expect(offset=number)
+    till.put(receipt("while it hangs", ("A", 1), seq=sent))
+    till.expect(offset=sent)
     disk.hold_sync.lift()
-    till.expect_stock(A="200")
+    till.expect_stock(A=str(sent + 1))
