@@ -32,10 +32,16 @@ uint32_t json_member(const struct json *json, uint32_t object, const char *name)
 {
     if (json_type(json, object) != JSON_OBJECT)
         return JSON_ABSENT;
+    struct text wanted = text_of(name);
     uint32_t end = json_end(json, object);
-    for (uint32_t key = json_first(json, object); key != end; key = json_next(json, key + 1))
-        if (json_string_is(json, key, name))
+    for (uint32_t key = json_first(json, object); key != end; key = json_next(json, key + 1)) {
+        const struct json_node *node = &json->nodes[key];
+        bool same = node->escaped
+                        ? json_string_means(inside_of(json, key), wanted)
+                        : node->length == wanted.length && text_equal(inside_of(json, key), wanted);
+        if (same)
             return key + 1;
+    }
     return JSON_ABSENT;
 }
 
