@@ -1,5 +1,4 @@
 /* tillqd: options, wiring, signals, the loop. The only file that knows everybody. */
-#include <errno.h>
 #include <event2/event.h>
 #include <getopt.h>
 #include <malloc.h>
@@ -14,6 +13,7 @@
 #include "base/bell.h"
 #include "base/config.h"
 #include "base/db.h"
+#include "base/folder.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/notify.h"
@@ -275,8 +275,8 @@ static int take_directory(struct daemon *daemon, struct failure *failure)
 {
     const char *directory = daemon->config.directory;
     umask(0027);
-    if (mkdir(directory, 0750) != 0 && errno != EEXIST)
-        return failure_set(failure, "FAILED", "%s: %s", directory, strerror(errno));
+    if (folder_make(directory, failure) != 0)
+        return -1;
     daemon->lock = lock_take(directory, "tillqd", failure);
     return daemon->lock >= 0 ? 0 : -1;
 }

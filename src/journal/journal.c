@@ -1,10 +1,10 @@
 #include "journal/journal.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/folder.h"
 #include "base/log.h"
 #include "journal/journal_internal.h"
 #include "journal/read.h"
@@ -253,10 +253,8 @@ int journal_open(struct journal **out, const struct journal_options *options,
     char folder[PATH_MAX];
     snprintf(folder, sizeof folder, "%s/" JOURNAL_FOLDER, journal->directory);
     int64_t lowest, highest;
-    if (mkdir(folder, 0750) != 0 && errno != EEXIST) {
-        failure_set(failure, "FAILED", "%s: %s", folder, strerror(errno));
+    if (folder_make(folder, failure) != 0)
         goto failed;
-    }
     journal->hash = sha256_new();
     if (!journal->hash) {
         failure_set(failure, "NO_MEMORY", "no memory for the journal");
