@@ -5,6 +5,7 @@ import signal
 from disk import Disk
 from documents import receipt, sale
 from matching import same, true
+from waiting import poll
 
 
 def held_put(shop, ack="journal"):
@@ -168,6 +169,8 @@ def test_a_hanging_stock_file_does_not_hold_up_the_journal(shop):
             sent += 1
         for number in range(sent - 100, sent):
             till.expect(offset=number)
+        poll("these to be applied or the checkpoint to hang",
+             lambda: disk.hold_sync.held() or till.partition()["applied"] == sent)
     till.put(receipt("while it hangs", ("A", 1), seq=sent))
     till.expect(offset=sent)
     disk.hold_sync.lift()
