@@ -239,8 +239,10 @@ static bool apply_some(struct applier *applier)
     int found = journal_reader_find(applier->journal, TEXT_LITERAL(STOCK_TOPIC), 0,
                                     stock_progress(applier->stock, 0)->applied, &batch, &failure);
     journal_reader_rest(applier->journal);
-    if (found == 0)
+    if (found == 0) { /* whatever was in the way of looking has passed */
+        set_health(applier, DB_DONE);
         return false;
+    }
     enum db_result result = stock_begin(applier->stock);
     if (result == DB_DONE)
         result = fold_some(applier, &documents, &more);

@@ -471,6 +471,34 @@ static void a_damaged_stock_file_is_set_aside(void **state)
     expect_made_anew(fixture);
 }
 
+/* Files open already stay usable; no other can be opened. */
+static void limit_descriptors(rlim_t most)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = most < limit.rlim_max ? most : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static void a_passing_lack_of_descriptors_passes(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, 100);
+    put_sales(fixture, 0, 3);
+    step_to_the_end(fixture);
+    scene_roll(&fixture->scene); /* what comes next lies in a file still to be opened */
+    limit_descriptors(3);
+    step_to_the_end(fixture);
+    assert_int_equal(health(fixture), APPLIER_WAITING);
+    limit_descriptors(RLIM_INFINITY);
+    step_to_the_end(fixture);
+    assert_int_equal(health(fixture), APPLIER_OK); /* with nothing to apply, too */
+    put_sales(fixture, 3, 5);
+    step_to_the_end(fixture);
+    assert_int_equal(applied(fixture), 5);
+    expect_fold(fixture);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -488,6 +516,7 @@ int main(void)
         TEST(a_seq_that_was_another_documents_is_told),
         TEST(who_still_waits_at_the_stop_is_handed_back),
         TEST(when_the_stock_file_fails_it_stands_and_says_so),
+        TEST(a_passing_lack_of_descriptors_passes),
         TEST(a_damaged_batch_is_not_passed_over),
         TEST(a_missing_batch_is_not_passed_over),
         TEST(a_stock_file_of_another_form_is_set_aside),

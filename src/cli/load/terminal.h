@@ -66,7 +66,7 @@ void terminal_handle(struct terminal *terminal, bool readable, bool writable);
 /* All terminals are ready, or the run is to end: see what is to be sent. */
 void terminal_go(struct terminal *terminal);
 
-/* Between the files of a terminal: load_terminal.c (connection), load_send.c, load_receive.c. */
+/* Between the files of a terminal: terminal.c (connection), send.c, receive.c. */
 
 /* Closes the connection; what has no reply is to be sent once more. */
 void terminal_lose(struct terminal *terminal);
