@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/disk.h"
 #include "base/log.h"
 
 #define SCHEMA_RETRIES 1000
@@ -129,7 +130,7 @@ int db_open(struct db **out, const char *path, const struct db_options *options,
     int flags = SQLITE_OPEN_NOMUTEX |
                 (options->mode == DB_READ ? SQLITE_OPEN_READONLY
                                           : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
-    int code = sqlite3_open_v2(name, &db->handle, flags, NULL);
+    int code = sqlite3_open_v2(name, &db->handle, flags, disk_vfs());
     if (code != SQLITE_OK || set_up(db, options) != 0) {
         int last = db->handle ? sqlite3_errcode(db->handle) : code;
         enum db_result result = db->handle ? classify(db, last) : DB_FAILED;

@@ -1,12 +1,11 @@
 #include "base/folder.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "base/disk.h"
 
 /* "a/b/" and "a/b" lie in "a", "b" in ".", "/b" in "/". */
 static void parent_of(char parent[PATH_MAX], const char *path)
@@ -24,27 +23,15 @@ static void parent_of(char parent[PATH_MAX], const char *path)
         *slash = '\0';
 }
 
-static int sync_folder(const char *path)
-{
-    int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor < 0)
-        return -1;
-    int result = fsync(descriptor);
-    int reason = errno;
-    close(descriptor);
-    errno = reason;
-    return result;
-}
-
 int folder_make(const char *path, struct failure *failure)
 {
     char parent[PATH_MAX];
-    if (mkdir(path, 0750) != 0)
+    if (disk_make_folder(path) != 0)
         return errno == EEXIST ? 0
                                : failure_set(failure, "FAILED", "%s: cannot be made: %s", path,
                                              strerror(errno));
     parent_of(parent, path);
-    if (sync_folder(parent) != 0)
+    if (disk_sync_folder(parent) != 0)
         return failure_set(failure, "FAILED", "%s: cannot be synced: %s", parent, strerror(errno));
     return 0;
 }

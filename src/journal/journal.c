@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
+#include "base/disk.h"
 #include "base/folder.h"
 #include "base/log.h"
 #include "journal/journal_internal.h"
@@ -203,14 +203,14 @@ static int open_active(struct journal *journal, int64_t lowest, int64_t highest,
         char path[PATH_MAX], log[PATH_MAX + 8];
         segment_path(path, journal->options.directory, number);
         snprintf(log, sizeof log, "%s-wal", path);
-        struct stat status;
-        if (stat(path, &status) == 0 && (status.st_mode & S_IWUSR) == 0)
+        struct disk_status status;
+        if (disk_status(path, &status) == 0 && status.read_only)
             return failure_set(
                 failure, "DAMAGED",
                 "%s is sealed, so the segment after it is missing or empty: bring it "
                 "back from a copy, or make this one writable to go on without it",
                 path);
-        int64_t log_bytes = stat(log, &status) == 0 ? (int64_t)status.st_size : 0;
+        int64_t log_bytes = disk_status(log, &status) == 0 ? status.bytes : 0;
         struct db_options options = {DB_OWNER, DB_SYNC_FULL, journal->options.cache_bytes};
         if (db_open(&journal->db, path, &options, failure) != 0)
             return -1;

@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
+#include "base/disk.h"
 #include "journal/schema.h"
 #include "journal/segment.h"
 
@@ -379,8 +379,8 @@ static int64_t bytes_of(const char *path, const char *suffix)
 {
     char name[PATH_MAX + 8];
     snprintf(name, sizeof name, "%s%s", path, suffix);
-    struct stat status;
-    return stat(name, &status) == 0 ? (int64_t)status.st_size : 0;
+    struct disk_status status;
+    return disk_status(name, &status) == 0 ? status.bytes : 0;
 }
 
 int journal_reader_size(struct journal_reader *reader, int64_t *segments, int64_t *bytes,

@@ -1,11 +1,10 @@
 #include "journal/segment.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "base/disk.h"
 #include "journal/schema.h"
 
 #define DIGITS 10
@@ -26,33 +25,41 @@ static int64_t number_of(const char *name)
     return strcmp(end, ".db") == 0 ? number : -1;
 }
 
+struct range {
+    int64_t lowest, highest;
+};
+
+static void widen(const char *name, void *argument)
+{
+    struct range *range = argument;
+    int64_t number = number_of(name);
+    if (number < 0)
+        return;
+    if (range->lowest < 0 || number < range->lowest)
+        range->lowest = number;
+    if (number > range->highest)
+        range->highest = number;
+}
+
 int segment_range(const char *directory, int64_t *lowest, int64_t *highest, struct failure *failure)
 {
     char folder[PATH_MAX];
     snprintf(folder, sizeof folder, "%s/" JOURNAL_FOLDER, directory);
-    *lowest = *highest = -1;
-    DIR *entries = opendir(folder);
-    if (!entries)
-        return failure_set(failure, "FAILED", "%s: %s%s", folder, strerror(errno),
-                           errno == ENOENT ? "; that is no data directory of tillqd" : "");
-    for (struct dirent *entry; (entry = readdir(entries));) {
-        int64_t number = number_of(entry->d_name);
-        if (number < 0)
-            continue;
-        if (*lowest < 0 || number < *lowest)
-            *lowest = number;
-        if (number > *highest)
-            *highest = number;
-    }
-    closedir(entries);
-    return 0;
+    struct range range = {-1, -1};
+    int result = disk_list(folder, widen, &range);
+    *lowest = range.lowest;
+    *highest = range.highest;
+    if (result == 0)
+        return 0;
+    return failure_set(failure, "FAILED", "%s: %s%s", folder, strerror(errno),
+                       errno == ENOENT ? "; that is no data directory of tillqd" : "");
 }
 
 bool segment_exists(const char *directory, int64_t number)
 {
     char path[PATH_MAX];
     segment_path(path, directory, number);
-    return access(path, F_OK) == 0;
+    return disk_has(path);
 }
 
 int segment_check(struct db *db, struct failure *failure)

@@ -3,9 +3,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "base/disk.h"
 #include "base/log.h"
 #include "journal/journal_internal.h"
 #include "journal/schema.h"
@@ -176,7 +175,7 @@ static int roll_failed(struct journal *journal, const char *path, enum db_result
     for (int i = 0; i < 3; i++) {
         char file[PATH_MAX + 8];
         snprintf(file, sizeof file, "%s%s", path, suffixes[i]);
-        gone = (unlink(file) == 0 || errno == ENOENT) && gone;
+        gone = (disk_remove(file) == 0 || errno == ENOENT) && gone;
     }
     if (!gone || result >= DB_DAMAGED)
         distrust(journal, "the disk failed while a new segment was made");
@@ -290,7 +289,7 @@ static void finish_sealing(struct journal *journal)
     enum db_result result = db_execute(journal->db, sql);
     if (result == DB_DONE) {
         segment_path(path, journal->directory, sealing->number);
-        chmod(path, 0440);
+        disk_set_mode(path, 0440);
         log_info("journal: segment %lld sealed, %lld bytes, sha256 %s", (long long)sealing->number,
                  (long long)sealing->at, hex);
     } else {

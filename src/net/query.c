@@ -2,10 +2,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/disk.h"
 #include "base/log.h"
 #include "journal/segment.h"
 #include "net/query_internal.h"
@@ -260,10 +260,10 @@ static int64_t stock_bytes(const struct query *query)
     int64_t bytes = 0;
     for (int i = 0; i < 2; i++) {
         char path[PATH_MAX];
-        struct stat status;
+        struct disk_status status;
         snprintf(path, sizeof path, "%s/" STOCK_FILE "%s", query->directory, suffixes[i]);
-        if (stat(path, &status) == 0)
-            bytes += (int64_t)status.st_size;
+        if (disk_status(path, &status) == 0)
+            bytes += status.bytes;
     }
     return bytes;
 }

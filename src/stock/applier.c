@@ -5,8 +5,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "base/disk.h"
 #include "base/log.h"
 #include "journal/read.h"
 #include "stock/answer.h"
@@ -39,13 +39,13 @@ static int set_aside(const char *directory, const char *why, struct failure *fai
     int number = 1;
     do
         snprintf(to, sizeof to, "%s/" STOCK_FILE ".aside-%d", directory, number++);
-    while (access(to, F_OK) == 0);
+    while (disk_has(to));
     log_warning("stock: %s/" STOCK_FILE " %s; it is set aside as %s and made anew from the journal",
                 directory, why, to);
     for (int i = 0; i < 3; i++) {
         snprintf(from, sizeof from, "%s/" STOCK_FILE "%s", directory, suffixes[i]);
         snprintf(to, sizeof to, "%s/" STOCK_FILE ".aside-%d%s", directory, number - 1, suffixes[i]);
-        if (rename(from, to) != 0 && errno != ENOENT)
+        if (disk_rename(from, to) != 0 && errno != ENOENT)
             return failure_set(failure, "FAILED", "%s: %s", from, strerror(errno));
     }
     return 0;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/disk.h"
 #include "base/lock.h"
 #include "stock/compare.h"
 #include "stock/replay.h"
@@ -39,7 +40,7 @@ static void remove_new(const struct rebuilding *rebuilding)
     for (int i = 0; i < 4; i++) {
         char path[PATH_MAX + 16];
         snprintf(path, sizeof path, "%s%s", rebuilding->path, suffixes[i]);
-        unlink(path);
+        disk_remove(path);
     }
 }
 
@@ -94,7 +95,7 @@ static int clear_place(const struct rebuilding *rebuilding, struct failure *fail
         char from[PATH_MAX], to[PATH_MAX];
         snprintf(from, sizeof from, "%s/" STOCK_FILE "%s", rebuilding->directory, suffixes[i]);
         snprintf(to, sizeof to, "%s/" STOCK_FILE ".damaged%s", rebuilding->directory, suffixes[i]);
-        if (rename(from, to) != 0 && errno != ENOENT)
+        if (disk_rename(from, to) != 0 && errno != ENOENT)
             return failure_set(failure, "FAILED", "%s: %s", from, strerror(errno));
     }
     return 0;
@@ -108,7 +109,7 @@ static int put_in_place(struct rebuilding *rebuilding, struct failure *failure)
     rebuilding->stock = NULL;
     if (clear_place(rebuilding, failure) != 0)
         return -1;
-    if (rename(rebuilding->path, live) != 0)
+    if (disk_rename(rebuilding->path, live) != 0)
         return failure_set(failure, "FAILED", "%s: %s", live, strerror(errno));
     return 0;
 }

@@ -3,8 +3,8 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "base/disk.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "stock/tables_schema.h"
@@ -485,7 +485,7 @@ int stock_open_read(struct db **out, const char *directory, struct failure *fail
 {
     char file[PATH_MAX];
     snprintf(file, sizeof file, "%s/" STOCK_FILE, directory);
-    if (access(file, F_OK) != 0)
+    if (!disk_has(file))
         return 1;
     struct db *db;
     if (db_open(&db, file, &(struct db_options){.mode = DB_READ}, failure) != 0)
