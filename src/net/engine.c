@@ -242,15 +242,6 @@ void engine_flush(struct engine *engine)
         writer_submit(engine->options.writer, first);
 }
 
-void exchange_free(struct exchange *exchange)
-{
-    if (!exchange)
-        return;
-    buffer_free(&exchange->reply);
-    buffer_free(&exchange->append.outcome);
-    free(exchange);
-}
-
 static void end(struct engine *engine, struct exchange *exchange)
 {
     engine->underway--;

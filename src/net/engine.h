@@ -58,7 +58,6 @@ void engine_flush(struct engine *engine);
 struct exchange *engine_collect(struct engine *engine) __attribute__((warn_unused_result));
 /* A session has gone: its exchange is freed now or when it comes back. */
 void engine_abandon(struct engine *engine, struct exchange *exchange);
-void exchange_free(struct exchange *exchange);
 /* It may wait no longer (a fetch whose terminal will ask nothing more). */
 void engine_hurry(struct engine *engine, struct exchange *exchange);
 

@@ -40,4 +40,12 @@ struct exchange {
     char memory[];       /* what the texts point to */
 };
 
+/* An exchange for a request, with `memory_bytes` of its own and its tag copied. NULL: no memory. */
+struct exchange *exchange_new(const struct request *request, size_t memory_bytes);
+void exchange_free(struct exchange *exchange); /* NULL is fine */
+/* Copies a text into the exchange's memory at *at. */
+struct text exchange_keep(struct text text, char **at);
+/* Adds its line with LF; nothing where none is owed (a put with ack none that was taken). */
+void exchange_add_reply(const struct exchange *exchange, struct buffer *output);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "net/identity.h"
 #include "net/line.h"
 #include "net/reply.h"
 #include "stock/document.h"
@@ -22,8 +23,7 @@ struct session {
     bool input_ended; /* nothing more will come than what is kept */
     bool touched;     /* on the engine's list */
     struct session *next_touched;
-    struct text terminal, shop; /* from hello; absent = not said */
-    char *names;
+    struct identity identity;
 };
 
 struct session *session_new(struct engine *engine, void (*changed)(void *context), void *context)
@@ -50,13 +50,18 @@ void session_free(struct session *session)
     line_free(&session->splitter);
     buffer_free(&session->kept);
     buffer_free(&session->output);
-    free(session->names);
+    identity_free(&session->identity);
     free(session);
 }
 
 struct buffer *session_output(struct session *session)
 {
     return &session->output;
+}
+
+int session_authenticate(struct session *session, struct text terminal, enum role role)
+{
+    return identity_certify(&session->identity, terminal, role);
 }
 
 bool session_is_over(const struct session *session)
@@ -85,60 +90,11 @@ bool session_wants_input(const struct session *session)
 
 /* --- replies --- */
 
-static void add_answer_to_append(struct session *session, const struct exchange *exchange)
-{
-    const struct append *append = &exchange->append;
-    struct buffer *output = &session->output;
-    if (append->error) {
-        struct failure failure;
-        failure_set(&failure, append->error, "%s", append->message);
-        reply_error(output, exchange->tag, exchange->seq, &failure);
-        return;
-    }
-    reply_begin(output, exchange->tag, exchange->seq);
-    if (exchange->operation == OPERATION_COMMIT) {
-        reply_add_int(output, "offset", append->offset);
-    } else if (exchange->operation == OPERATION_ROLL) {
-        reply_add_int(output, "segment", append->offset);
-    } else {
-        reply_add_text(output, "topic", append->topic);
-        reply_add_int(output, "partition", append->partition);
-        if (append->offset >= 0)
-            reply_add_int(output, "offset", append->offset);
-        if (append->duplicate)
-            buffer_add_string(output, ",\"duplicate\":true");
-        if (append->reused)
-            buffer_add_string(output, ",\"warning\":\"SEQ_REUSED\"");
-        if (append->outcome.length > 0) {
-            buffer_add_byte(output, ',');
-            buffer_add_text(output, buffer_text(&append->outcome));
-        }
-    }
-    buffer_add_byte(output, '}');
-}
-
 static void add_reply(struct session *session, const struct exchange *exchange)
 {
-    const struct append *append = &exchange->append;
     struct buffer *output = &session->output;
     size_t before = output->length;
-    if (exchange->ack == ACK_NONE && exchange->operation == OPERATION_PUT &&
-        exchange->reply.length == 0 && !append->error)
-        return;
-    if (exchange->reply.failed || append->outcome.failed) {
-        struct failure failure;
-        failure_set(&failure, "NO_MEMORY", "no memory for the reply");
-        reply_error(output, exchange->tag, exchange->seq, &failure);
-    } else if (exchange->reply.length > 0) {
-        buffer_add_text(output, buffer_text(&exchange->reply));
-    } else if (operation_only_reads(exchange->operation)) {
-        struct failure failure;
-        failure_set(&failure, "FAILED", "nobody could be found to answer this");
-        reply_error(output, exchange->tag, exchange->seq, &failure);
-    } else {
-        add_answer_to_append(session, exchange);
-    }
-    buffer_add_byte(output, '\n');
+    exchange_add_reply(exchange, output);
     if (output->failed) { /* no memory for even a line: end rather than answer the wrong request */
         output->failed = false;
         output->length = before;
@@ -179,35 +135,6 @@ static void enqueue(struct session *session, struct exchange *exchange)
 
 /* --- requests --- */
 
-static struct exchange *exchange_new(const struct request *request, size_t memory_bytes)
-{
-    struct exchange *exchange = calloc(1, sizeof *exchange + memory_bytes + request->tag.length);
-    if (!exchange)
-        return NULL;
-    exchange->operation = request->operation;
-    exchange->ack = request->ack;
-    exchange->seq = request->seq;
-    exchange->bytes = sizeof *exchange + memory_bytes + request->tag.length;
-    exchange->append.record.seq = -1;
-    if (request->tag.bytes) {
-        char *tag = exchange->memory + memory_bytes;
-        memcpy(tag, request->tag.bytes, request->tag.length);
-        exchange->tag = (struct text){tag, request->tag.length};
-    }
-    return exchange;
-}
-
-/* Copies a text into the exchange's memory at *at. */
-static struct text keep(struct text text, char **at)
-{
-    if (!text.bytes)
-        return text;
-    char *copy = *at;
-    memcpy(copy, text.bytes, text.length);
-    *at += text.length;
-    return (struct text){copy, text.length};
-}
-
 /* Answers right here; in its turn, like everything else. */
 static void answer_failure(struct session *session, const struct request *request,
                            const struct failure *failure, bool closes)
@@ -228,35 +155,6 @@ static void answer_failure(struct session *session, const struct request *reques
 static int no_memory(struct failure *failure)
 {
     return failure_set(failure, "NO_MEMORY", "no memory for this request; send it again later");
-}
-
-static bool is_management(const struct session *session)
-{
-    struct text list = text_of(engine_config(session->engine)->management);
-    while (list.length > 0) {
-        const char *blank = memchr(list.bytes, ' ', list.length);
-        size_t length = blank ? (size_t)(blank - list.bytes) : list.length;
-        if (length > 0 && text_equal((struct text){list.bytes, length}, session->terminal))
-            return true;
-        length += blank ? 1 : 0;
-        list.bytes += length;
-        list.length -= length;
-    }
-    return false;
-}
-
-static int say_hello(struct session *session, const struct request *request,
-                     struct failure *failure)
-{
-    char *names = malloc(request->terminal.length + request->shop.length + 1);
-    if (!names)
-        return no_memory(failure);
-    char *at = names;
-    free(session->names);
-    session->names = names;
-    session->terminal = keep(request->terminal, &at);
-    session->shop = keep(request->shop, &at);
-    return 0;
 }
 
 /* The document as it is journaled: what it left out and hello said is written into it, so that all
@@ -281,13 +179,13 @@ static void add_missing(const struct request *request, const struct document *do
 static int check_document(struct session *session, const struct request *request,
                           struct document *document, struct failure *failure)
 {
-    struct document_defaults defaults = {session->shop, session->terminal};
+    struct document_defaults defaults = {session->identity.shop, session->identity.terminal};
     if (!defaults.shop.bytes)
         defaults.shop = text_of(engine_config(session->engine)->shop);
     if (document_read(document, &request->json, request->doc, &defaults, failure) != 0)
         return -1;
-    if (session->terminal.bytes && !text_equal(document->terminal, session->terminal) &&
-        !is_management(session))
+    if (!identity_may_send_for(&session->identity, document->terminal,
+                               engine_config(session->engine)))
         return failure_set_field(failure, "TERMINAL_MISMATCH", "terminal",
                                  "terminal: this connection said hello as another one");
     return 0;
@@ -315,11 +213,11 @@ static int begin_put(struct session *session, const struct request *request,
         append->topic = TEXT_LITERAL(STOCK_TOPIC);
         append->record.value = (struct text){at, value_length};
         *at++ = '{';
-        keep(buffer_text(&added), &at);
-        keep((struct text){raw.bytes + 1, raw.length - 1}, &at);
-        append->record.key = keep(buffer_text(&key), &at);
+        exchange_keep(buffer_text(&added), &at);
+        exchange_keep((struct text){raw.bytes + 1, raw.length - 1}, &at);
+        append->record.key = exchange_keep(buffer_text(&key), &at);
         append->record.seq = document->seq;
-        append->producer = keep(document->terminal, &at);
+        append->producer = exchange_keep(document->terminal, &at);
         append->wants_outcome = request->ack == ACK_APPLIED;
         enqueue(session, exchange);
         engine_begin(session->engine, exchange);
@@ -343,8 +241,8 @@ static int check_produced(struct session *session, const struct request *request
     if (!text_is(request->topic, STOCK_TOPIC) ||
         document_read(document, &request->json, value, &none, NULL) != 0)
         return 0;
-    if (session->terminal.bytes && !text_equal(document->terminal, session->terminal) &&
-        !is_management(session))
+    if (!identity_may_send_for(&session->identity, document->terminal,
+                               engine_config(session->engine)))
         return failure_set_field(failure, "TERMINAL_MISMATCH", "value.terminal",
                                  "terminal: this connection said hello as another one");
     *seq = document->seq;
@@ -367,11 +265,11 @@ static int begin_produce(struct session *session, const struct request *request,
     char *at = exchange->memory;
     struct append *append = &exchange->append;
     append->kind = APPEND_RECORD;
-    append->topic = keep(request->topic, &at);
-    append->record.key = keep(request->key, &at);
-    append->record.headers = keep(request->headers, &at);
-    append->record.value = keep(request->value, &at);
-    append->producer = keep(producer, &at);
+    append->topic = exchange_keep(request->topic, &at);
+    append->record.key = exchange_keep(request->key, &at);
+    append->record.headers = exchange_keep(request->headers, &at);
+    append->record.value = exchange_keep(request->value, &at);
+    append->producer = exchange_keep(producer, &at);
     append->record.seq = seq;
     enqueue(session, exchange);
     engine_begin(session->engine, exchange);
@@ -388,8 +286,8 @@ static int begin_commit(struct session *session, const struct request *request,
     char *at = exchange->memory;
     struct append *append = &exchange->append;
     append->kind = request->operation == OPERATION_ROLL ? APPEND_ROLL : APPEND_GROUP_OFFSET;
-    append->topic = keep(request->topic, &at);
-    append->group = keep(request->group, &at);
+    append->topic = exchange_keep(request->topic, &at);
+    append->group = exchange_keep(request->group, &at);
     append->partition = request->partition;
     append->group_offset = request->offset;
     enqueue(session, exchange);
@@ -425,8 +323,8 @@ static int begin_read(struct session *session, const struct request *request, st
         kept.failed ? NULL : exchange_new(request, kept.length + request->topic.length);
     if (exchange) {
         char *at = exchange->memory;
-        exchange->line = keep(buffer_text(&kept), &at);
-        exchange->append.topic = keep(request->topic, &at);
+        exchange->line = exchange_keep(buffer_text(&kept), &at);
+        exchange->append.topic = exchange_keep(request->topic, &at);
         exchange->wait_ms = request->wait_ms;
         exchange->hurried = session->input_ended;
         exchange->state = EXCHANGE_WAITING;
@@ -448,7 +346,7 @@ static int begin(struct session *session, const struct request *request, struct 
     case OPERATION_ROLL:
         return begin_commit(session, request, failure);
     case OPERATION_HELLO:
-        if (say_hello(session, request, failure) != 0)
+        if (identity_hello(&session->identity, request, failure) != 0)
             return -1;
         break;
     default:

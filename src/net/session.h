@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "net/engine.h"
+#include "net/role.h"
 
 struct session;
 
@@ -16,6 +17,12 @@ struct session;
  * free the session. */
 struct session *session_new(struct engine *engine, void (*changed)(void *context), void *context);
 void session_free(struct session *session);
+
+/* This connection is known to be this terminal's, by what it proved before its first line (a client
+ * certificate): hello needs no token, may be left out, and cannot make it another terminal. Before
+ * the first session_receive. 0, or -1 (no memory): then do not serve it. */
+int session_authenticate(struct session *session, struct text terminal, enum role role)
+    __attribute__((warn_unused_result));
 
 /* Bytes that came; taken whole (what cannot be worked on yet is kept). Only while it wants input.
  */
