@@ -1,4 +1,5 @@
 /* tillq status: how the daemon, the journal and the stock are. */
+#include "base/incident.h"
 #include "cli/options.h"
 #include "cli/slice.h"
 #include "cli/source.h"
@@ -120,6 +121,28 @@ static int print_partitions(struct text partitions)
     return result;
 }
 
+/* What was refused, failed or was mended since the daemon began; nothing where nothing was. */
+static int print_counters(struct text counters)
+{
+    static const struct column columns[] = {{"COUNTER", false}, {"COUNT", true}, {"", false}};
+    struct table table;
+    int rows = 0;
+    table_start(&table, columns, OPTION_COUNT(columns));
+    for (int kind = 0; kind < INCIDENT_COUNT; kind++) {
+        struct text count = slice_member(counters, incident_name((enum incident)kind));
+        if (count.length == 0)
+            continue;
+        if (rows++ == 0)
+            putchar('\n');
+        table_add(&table, text_of(incident_name((enum incident)kind)));
+        table_add(&table, count);
+        table_add(&table, text_of(incident_meaning((enum incident)kind)));
+    }
+    int result = rows > 0 ? table_flush(&table) : 0;
+    table_free(&table);
+    return result;
+}
+
 static int print_status(struct text reply)
 {
     for (size_t i = 0; i < OPTION_COUNT(facts); i++) {
@@ -127,7 +150,9 @@ static int print_status(struct text reply)
         if (value.length > 0 && !text_is(value, "\"\"") && !text_is(value, "null"))
             print_fact(&facts[i], value);
     }
-    return print_partitions(slice_member(reply, "partitions"));
+    if (print_partitions(slice_member(reply, "partitions")) != 0)
+        return -1;
+    return print_counters(slice_member(reply, "counters"));
 }
 
 int status_command(struct invocation *invocation, int argc, char **argv)

@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/incident.h"
+
 #define OUTPUT_KEPT_BYTES (16 << 10) /* memory an idle connection may hold on to */
 
 struct connection {
@@ -34,6 +36,12 @@ void connection_free(struct connection *connection)
     close(connection->descriptor);
     session_free(connection->session);
     free(connection);
+}
+
+static void break_off(struct connection *connection, const char *why)
+{
+    incident_note(INCIDENT_CONNECTION_BROKEN, "%s", why);
+    connection_free(connection);
 }
 
 /* Sends what there is. False where the connection is broken. */
@@ -106,7 +114,7 @@ static void settle(void *context)
     struct connection *connection = context;
     struct session *session = connection->session;
     if (!send_and_go_on(connection)) {
-        connection_free(connection);
+        break_off(connection, "gone before its replies");
         return;
     }
     bool unsent = session_output(session)->length > 0;
@@ -127,7 +135,7 @@ static void on_readable(evutil_socket_t descriptor, short what, void *argument)
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return;
     if (got < 0) {
-        connection_free(connection);
+        break_off(connection, strerror(errno));
         return;
     }
     connection->last_moved_us = clock_monotonic_us(owner->clock);
@@ -202,7 +210,8 @@ void connection_end_idle(struct connection_owner *owner, int64_t before_us)
         if (connection->last_moved_us >= before_us)
             continue;
         if (session_output(connection->session)->length > 0) {
-            connection_free(connection); /* it does not even take its replies */
+            incident_note(INCIDENT_REPLIES_NOT_TAKEN, "closed: it takes no replies");
+            connection_free(connection);
         } else if (!session_is_owed(connection->session)) {
             session_refuse(connection->session, "IDLE_TIMEOUT", "nothing came for too long");
             settle(connection);

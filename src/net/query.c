@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/disk.h"
-#include "base/log.h"
+#include "base/incident.h"
 #include "journal/segment.h"
 #include "net/query_internal.h"
 #include "stock/tables.h"
@@ -302,7 +302,8 @@ static void add_live(const struct query_live *live, struct buffer *reply)
     buffer_add_byte(reply, '"');
     if (live->applier_message)
         reply_add_text(reply, "message", text_of(live->applier_message));
-    buffer_add_byte(reply, '}');
+    buffer_add_string(reply, "},\"counters\":");
+    incident_add_json(reply);
 }
 
 static int answer_status(struct query *query, const struct request *request,

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/incident.h"
 #include "base/notify.h"
 #include "net/address.h"
 #include "net/connection.h"
@@ -104,6 +104,7 @@ static void turn_away(int descriptor)
     failure_set(&failure, "TOO_MANY_CONNECTIONS", "the daemon serves as many as it may");
     reply_error(&line, (struct text){0}, -1, &failure);
     buffer_add_byte(&line, '\n');
+    incident_note(INCIDENT_TOO_MANY_CONNECTIONS, "a connection over max_connections");
     ssize_t sent = send(descriptor, line.bytes, line.length, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)sent; /* it may have gone already */
     buffer_free(&line);
@@ -119,7 +120,8 @@ static void on_connection(evutil_socket_t descriptor, short what, void *argument
         int accepted = accept4(descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (accepted < 0) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-                log_warning("accept: %s; tried again in a second", strerror(errno));
+                incident_note(INCIDENT_ACCEPT_FAILED, "%s; tried again in a second",
+                              strerror(errno));
                 event_del(listener->event); /* on_second adds it again */
             }
             return;
@@ -127,7 +129,7 @@ static void on_connection(evutil_socket_t descriptor, short what, void *argument
         if (server->owner.count >= engine_config(server->owner.engine)->max_connections)
             turn_away(accepted);
         else if (connection_new(&server->owner, accepted) != 0)
-            log_warning("accept: no memory for a connection");
+            incident_note(INCIDENT_ACCEPT_FAILED, "no memory for a connection");
     }
 }
 
@@ -136,6 +138,7 @@ static void on_second(evutil_socket_t descriptor, short what, void *argument)
     (void)descriptor;
     (void)what;
     struct server *server = argument;
+    incident_tell_rest();
     int64_t idle_timeout_s = engine_config(server->owner.engine)->idle_timeout_s;
     if (idle_timeout_s > 0 && !server->draining)
         connection_end_idle(&server->owner,
@@ -215,8 +218,9 @@ static void on_patience_over(evutil_socket_t descriptor, short what, void *argum
     (void)descriptor;
     (void)what;
     struct server *server = argument;
-    log_warning("%lld connections did not take their replies in time",
-                (long long)server->owner.count);
+    incident_note_many(INCIDENT_REPLIES_NOT_TAKEN, server->owner.count,
+                       "%lld connections did not take their replies before the stop",
+                       (long long)server->owner.count);
     connection_free_all(&server->owner);
     look_if_over(server);
 }

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/incident.h"
 #include "net/identity.h"
 #include "net/line.h"
 #include "net/reply.h"
@@ -90,6 +91,31 @@ bool session_wants_input(const struct session *session)
 
 /* --- replies --- */
 
+/* The one place where what is refused to a terminal is counted. */
+static void note_answer(const struct session *session, const struct exchange *exchange,
+                        struct text line)
+{
+    const struct append *append = &exchange->append;
+    struct text code, message;
+    if (append->duplicate && !append->error)
+        incident_note(INCIDENT_SEQ_DUPLICATE, "terminal %.*s sent seq %lld again",
+                      (int)append->producer.length, append->producer.bytes,
+                      (long long)append->record.seq);
+    if (!reply_is_error(line, &code, &message))
+        return;
+    struct text terminal = session->identity.terminal;
+    if (!terminal.bytes)
+        terminal = TEXT_LITERAL("without hello");
+    incident_note(incident_of_code(code), "terminal %.*s: %.*s", (int)terminal.length,
+                  terminal.bytes, (int)message.length, message.bytes);
+}
+
+static void end_without_memory(struct session *session)
+{
+    session->ending = true;
+    incident_note(INCIDENT_CONNECTION_NO_MEMORY, "a connection is ended: no memory to answer it");
+}
+
 static void add_reply(struct session *session, const struct exchange *exchange)
 {
     struct buffer *output = &session->output;
@@ -98,8 +124,10 @@ static void add_reply(struct session *session, const struct exchange *exchange)
     if (output->failed) { /* no memory for even a line: end rather than answer the wrong request */
         output->failed = false;
         output->length = before;
-        session->ending = true;
+        end_without_memory(session);
+        return;
     }
+    note_answer(session, exchange, (struct text){output->bytes + before, output->length - before});
 }
 
 /* Moves the replies that are due into the output and begins the read that has come to the front. */
@@ -141,7 +169,7 @@ static void answer_failure(struct session *session, const struct request *reques
 {
     struct exchange *exchange = exchange_new(request, 0);
     if (!exchange) {
-        session->ending = true;
+        end_without_memory(session);
         return;
     }
     reply_error(&exchange->reply, request->tag, request->seq, failure);
@@ -404,7 +432,8 @@ void session_receive(struct session *session, struct text bytes)
     work(session);
     if (session->splitter.input.length > 0 && !session->ending) {
         buffer_add_text(&session->kept, session->splitter.input);
-        session->ending = session->ending || session->kept.failed;
+        if (session->kept.failed)
+            end_without_memory(session);
     }
     line_feed(&session->splitter, (struct text){0});
     count_held(session);
