@@ -14,8 +14,8 @@
 #include "base/config.h"
 #include "base/db.h"
 #include "base/folder.h"
+#include "base/incident.h"
 #include "base/lock.h"
-#include "base/log.h"
 #include "base/notify.h"
 #include "net/server.h"
 
@@ -211,7 +211,7 @@ static void on_reload(evutil_socket_t signal_number, short what, void *context)
              (long long)clock_monotonic_us(&clock_system));
     notify_send(state);
     if (read_config(&daemon->options, &fresh, &failure) != 0) {
-        log_error("reload: nothing changed: %s", failure.message);
+        incident_note(INCIDENT_RELOAD_FAILED, "nothing changed: %s", failure.message);
     } else {
         config_reload(&daemon->config, &fresh, report_reload, NULL);
         raise_descriptor_limit(&daemon->config);
@@ -235,17 +235,18 @@ static void on_watchdog(evutil_socket_t descriptor, short what, void *context)
     if (writer_us < daemon->watchdog_us && applier_us < daemon->watchdog_us)
         notify_send("WATCHDOG=1");
     else
-        log_error("watchdog: the %s has been at one step for %lld ms",
-                  writer_us > applier_us ? "writer" : "applier",
-                  (long long)(writer_us > applier_us ? writer_us : applier_us) / 1000);
+        incident_note(INCIDENT_THREAD_STUCK, "the %s has been at one step for %lld ms",
+                      writer_us > applier_us ? "writer" : "applier",
+                      (long long)(writer_us > applier_us ? writer_us : applier_us) / 1000);
 }
 
 static void on_libevent_log(int severity, const char *message)
 {
-    log_write(severity == EVENT_LOG_ERR    ? LOG_LEVEL_ERROR
-              : severity == EVENT_LOG_WARN ? LOG_LEVEL_WARNING
-                                           : LOG_LEVEL_DEBUG,
-              "libevent: %s", message);
+    if (severity == EVENT_LOG_ERR || severity == EVENT_LOG_WARN)
+        incident_note(severity == EVENT_LOG_ERR ? INCIDENT_LOOP_ERROR : INCIDENT_LOOP_WARNING, "%s",
+                      message);
+    else
+        log_debug("libevent: %s", message);
 }
 
 /* --- starting --- */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/disk.h"
-#include "base/log.h"
+#include "base/incident.h"
 
 #define SCHEMA_RETRIES 1000
 
@@ -65,8 +65,9 @@ static enum db_result judge(struct db *db, int code, const char *sql)
 {
     enum db_result result = classify(db, code);
     if (result >= DB_FULL)
-        log_error("%s: %s (%d, errno %d): %s", db->path, sqlite3_errmsg(db->handle),
-                  sqlite3_extended_errcode(db->handle), sqlite3_system_errno(db->handle), sql);
+        incident_note(INCIDENT_DATABASE_ERROR, "%s: %s (%d, errno %d): %s", db->path,
+                      sqlite3_errmsg(db->handle), sqlite3_extended_errcode(db->handle),
+                      sqlite3_system_errno(db->handle), sql);
     return result;
 }
 
@@ -153,7 +154,8 @@ void db_close(struct db *db)
     while (db->statements)
         db_finalize(db->statements);
     if (sqlite3_close(db->handle) != SQLITE_OK)
-        log_error("%s: close: %s", db->path, sqlite3_errmsg(db->handle));
+        incident_note(INCIDENT_DATABASE_ERROR, "%s: close: %s", db->path,
+                      sqlite3_errmsg(db->handle));
     free(db);
 }
 

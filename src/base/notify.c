@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/incident.h"
 
 void notify_send(const char *state)
 {
@@ -23,13 +23,13 @@ void notify_send(const char *state)
         address.sun_path[0] = '\0'; /* the abstract name space */
     int descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (descriptor < 0) {
-        log_warning("notify: no socket: %s", strerror(errno));
+        incident_note(INCIDENT_NOTIFY_FAILED, "no socket: %s", strerror(errno));
         return;
     }
     socklen_t address_length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
     if (sendto(descriptor, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address,
                address_length) < 0)
-        log_warning("notify: systemd was not told: %s", strerror(errno));
+        incident_note(INCIDENT_NOTIFY_FAILED, "systemd was not told: %s", strerror(errno));
     close(descriptor);
 }
 
@@ -62,8 +62,9 @@ int notify_inherited_sockets(void)
         int flags = fcntl(descriptor, F_GETFL);
         if (flags < 0 || fcntl(descriptor, F_SETFD, FD_CLOEXEC) < 0 ||
             fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) < 0) {
-            log_warning("notify: descriptor %d was announced but is not usable: %s", descriptor,
-                        strerror(errno));
+            incident_note(INCIDENT_NOTIFY_FAILED,
+                          "descriptor %d was announced but is not usable: %s", descriptor,
+                          strerror(errno));
             return descriptor - NOTIFY_FIRST_SOCKET;
         }
     }

@@ -5,7 +5,7 @@
 
 #include "base/disk.h"
 #include "base/folder.h"
-#include "base/log.h"
+#include "base/incident.h"
 #include "journal/journal_internal.h"
 #include "journal/read.h"
 #include "journal/schema.h"
@@ -133,8 +133,8 @@ static int load_windows(struct journal *journal)
         }
     }
     if (found != 1)
-        log_warning("journal: re-sends will be answered without offsets: %s",
-                    found < 0 ? failure.message : "records are missing");
+        incident_note(INCIDENT_OFFSETS_UNKNOWN, "re-sends will be answered without offsets: %s",
+                      found < 0 ? failure.message : "records are missing");
     json_free(&json);
     buffer_free(&scratch);
     journal_reader_close(reader);
@@ -220,10 +220,15 @@ static int open_active(struct journal *journal, int64_t lowest, int64_t highest,
         if (whole == 1) {
             journal->number = number;
             recovery->log_pages_recovered = log_bytes / 4096;
+            if (log_bytes > 0)
+                incident_note(INCIDENT_LOG_RECOVERED, "%lld pages of the log of segment %lld",
+                              (long long)recovery->log_pages_recovered, (long long)number);
             return journal_prepare(journal, failure);
         }
         db_close(journal->db);
         journal->db = NULL;
+        incident_note(INCIDENT_ROLL_UNDONE, "segment %lld is half made; the next roll makes it",
+                      (long long)number);
     }
     journal->number = lowest < 0 ? -1 : lowest - 1;
     return journal_roll(journal, failure);
@@ -488,9 +493,28 @@ static void publish(struct journal *journal)
         batch_builder_clear(&partition->building);
     }
     producers_saved(journal->producers);
+    if (journal->message)
+        incident_note(INCIDENT_JOURNAL_RESUMED, "commits are made again");
     journal->health = JOURNAL_OK;
     journal->message = NULL;
 }
+
+/* How a commit that was not made is counted and answered. */
+static const struct commit_fault {
+    enum incident kind;
+    const char *code, *message;
+} commit_faults[] = {
+    [DB_BUSY] = {INCIDENT_COMMIT_BUSY, "JOURNAL_BUSY",
+                 "another program holds the journal; nothing was written, send it again later"},
+    [DB_FULL] = {INCIDENT_COMMIT_FULL, "JOURNAL_FULL",
+                 "no room on the disk; nothing was written, send it again later"},
+    [DB_NO_MEMORY] = {INCIDENT_COMMIT_NO_MEMORY, "NO_MEMORY",
+                      "no memory for this commit; nothing was written, send it again later"},
+    [DB_MISTAKE] = {INCIDENT_COMMIT_MISTAKE, "FAILED",
+                    "this could not be written, and nothing was; the log says why"},
+    [DB_FAILED] = {INCIDENT_COMMIT_DISK, "JOURNAL_FAILED",
+                   "the disk failed; nothing more is written until a restart"},
+};
 
 /* The commit was not made: nobody in it is acknowledged, duplicates of each other included, and
  * memory is read again from what is on disk. After a failed write or sync the disk's word is no
@@ -498,34 +522,23 @@ static void publish(struct journal *journal)
 static void give_up(struct journal *journal, struct append *first, enum db_result result)
 {
     db_rollback(journal->db);
-    const char *code = "JOURNAL_FAILED";
-    const char *message = "the disk failed; nothing more is written until a restart";
-    if (result == DB_FULL) {
-        journal->health = JOURNAL_IS_FULL;
-        code = "JOURNAL_FULL";
-        message = "no room on the disk; nothing was written, send it again later";
-    } else if (result == DB_NO_MEMORY) {
-        code = "NO_MEMORY";
-        message = "no memory for this commit; nothing was written, send it again later";
-    } else if (result == DB_MISTAKE) {
-        code = "FAILED";
-        message = "this could not be written, and nothing was; the log says why";
-    } else if (result == DB_BUSY) {
-        code = "JOURNAL_BUSY";
-        message = "another program holds the journal; nothing was written, send it again later";
-    } else {
+    struct commit_fault fault =
+        commit_faults[commit_faults[result].code ? result : (enum db_result)DB_FAILED];
+    incident_note(fault.kind, "%s", fault.message);
+    if (fault.kind == INCIDENT_COMMIT_DISK)
         journal->health = JOURNAL_IS_FAILED;
-    }
+    else if (fault.kind == INCIDENT_COMMIT_FULL)
+        journal->health = JOURNAL_IS_FULL;
     if (journal->health != JOURNAL_IS_FAILED && load(journal, false) != 0) {
         journal->health = JOURNAL_IS_FAILED;
-        code = "JOURNAL_FAILED";
-        message = "the journal cannot be read again after a failed commit";
+        fault = (struct commit_fault){INCIDENT_STATE_UNREADABLE, "JOURNAL_FAILED",
+                                      "the journal cannot be read again after a failed commit"};
+        incident_note(fault.kind, "%s", fault.message);
     }
-    journal->message = message;
-    log_error("journal: %s: %s", code, message);
+    journal->message = fault.message;
     for (struct append *append = first; append; append = (struct append *)append->item.next)
         if (!append->error)
-            refuse(append, code, message);
+            refuse(append, fault.code, fault.message);
 }
 
 static void roll_for(struct journal *journal, struct append *first)
@@ -534,11 +547,10 @@ static void roll_for(struct journal *journal, struct append *first)
         struct failure failure;
         if (append->kind != APPEND_ROLL || append->error)
             continue;
-        if (journal_roll(journal, &failure) == 0)
-            log_notice("journal: rolled on request");
-        else if (strcmp(failure.code, "DISK_FULL") == 0)
+        bool rolled = journal_roll(journal, &failure) == 0;
+        if (!rolled && strcmp(failure.code, "DISK_FULL") == 0)
             refuse(append, "JOURNAL_FULL", "no room on the disk for a new segment");
-        else
+        else if (!rolled)
             refuse(append, "FAILED", "the segment could not be rolled; the log says why");
         append->offset = journal->number;
     }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/disk.h"
-#include "base/log.h"
+#include "base/incident.h"
 #include "journal/journal_internal.h"
 #include "journal/schema.h"
 #include "journal/segment.h"
@@ -157,9 +157,9 @@ static int prepare_inserts(struct journal *journal, struct failure *failure)
     return journal_prepare(journal, failure);
 }
 
-static void distrust(struct journal *journal, const char *message)
+static void distrust(struct journal *journal, enum incident kind, const char *message)
 {
-    log_error("journal: %s; nothing more is written until a restart", message);
+    incident_note(kind, "%s; nothing more is written until a restart", message);
     journal->health = JOURNAL_IS_FAILED;
     journal->message = message;
 }
@@ -178,12 +178,12 @@ static int roll_failed(struct journal *journal, const char *path, enum db_result
         gone = (disk_remove(file) == 0 || errno == ENOENT) && gone;
     }
     if (!gone || result >= DB_DAMAGED)
-        distrust(journal, "the disk failed while a new segment was made");
+        distrust(journal, INCIDENT_ROLL_DISK, "the disk failed while a new segment was made");
     return failure_set(failure, result == DB_FULL ? "DISK_FULL" : "FAILED",
                        "%s: the new segment cannot be written", path);
 }
 
-int journal_roll(struct journal *journal, struct failure *failure)
+static int begin_segment(struct journal *journal, struct failure *failure)
 {
     int64_t number = journal->number + 1;
     char path[PATH_MAX];
@@ -202,11 +202,20 @@ int journal_roll(struct journal *journal, struct failure *failure)
     journal->db = db;
     journal->number = number;
     if (prepare_inserts(journal, failure) != 0) {
-        distrust(journal, "the new segment cannot be used");
+        distrust(journal, INCIDENT_ROLL_DISK, "the new segment cannot be used");
         return -1;
     }
-    log_info("journal: segment %lld begun", (long long)number);
+    incident_note(INCIDENT_SEGMENT_BEGUN, "segment %lld", (long long)number);
     return 0;
+}
+
+int journal_roll(struct journal *journal, struct failure *failure)
+{
+    if (begin_segment(journal, failure) == 0)
+        return 0;
+    if (journal->health != JOURNAL_IS_FAILED)
+        incident_note(INCIDENT_ROLL_FAILED, "%s; the active segment grows on", failure->message);
+    return -1;
 }
 
 static int64_t active_bytes(struct journal *journal)
@@ -226,7 +235,6 @@ static void roll_when_large(struct journal *journal)
         return;
     if (journal_roll(journal, &failure) == 0)
         return;
-    log_error("journal: %s; the active segment grows on", failure.message);
     if (journal->health == JOURNAL_OK)
         journal->roll_at_bytes += journal->options.segment_bytes / 16;
 }
@@ -265,15 +273,26 @@ static bool begin_sealing(struct journal *journal)
         segment_path(path, journal->directory, number);
         *sealing = (struct sealing){.number = number, .hash = sealing->hash};
         if (db_open(&sealing->db, path, &(struct db_options){.mode = DB_OWNER}, &failure) != 0) {
-            log_error("journal: segment %lld is not sealed: %s", (long long)number,
-                      failure.message);
+            incident_note(INCIDENT_SEAL_FAILED, "segment %lld: %s", (long long)number,
+                          failure.message);
             journal->all_sealed = true; /* not tried again before the next roll or start */
             return false;
         }
     }
     if (!sealing->hash)
         sealing->hash = sha256_new();
+    if (!sealing->hash)
+        incident_note(INCIDENT_SEAL_FAILED, "segment %lld: no memory", (long long)sealing->number);
     return sealing->hash != NULL;
+}
+
+static void note_unsealed(struct journal *journal, enum db_result result)
+{
+    if (result >= DB_DAMAGED)
+        distrust(journal, INCIDENT_SEAL_DISK, "the disk failed while a segment was sealed");
+    else
+        incident_note(INCIDENT_SEAL_FAILED, "segment %lld: %s", (long long)journal->sealing.number,
+                      result == DB_FULL ? "no room on the disk" : "not now");
 }
 
 static void finish_sealing(struct journal *journal)
@@ -290,12 +309,11 @@ static void finish_sealing(struct journal *journal)
     if (result == DB_DONE) {
         segment_path(path, journal->directory, sealing->number);
         disk_set_mode(path, 0440);
-        log_info("journal: segment %lld sealed, %lld bytes, sha256 %s", (long long)sealing->number,
-                 (long long)sealing->at, hex);
+        incident_note(INCIDENT_SEGMENT_SEALED, "segment %lld, %lld bytes, sha256 %s",
+                      (long long)sealing->number, (long long)sealing->at, hex);
     } else {
-        journal->all_sealed = true; /* the log says why; tried again at the next roll or start */
-        if (result >= DB_DAMAGED)
-            distrust(journal, "the disk failed while a segment was sealed");
+        journal->all_sealed = true; /* tried again at the next roll or start */
+        note_unsealed(journal, result);
     }
     db_close(sealing->db);
     *sealing = (struct sealing){.hash = sealing->hash};
@@ -310,8 +328,8 @@ static bool seal_step(struct journal *journal, bool *retry)
     struct sealing *sealing = &journal->sealing;
     if (!sealing->closed) {
         enum db_result result = db_seal(sealing->db);
-        if (result >= DB_DAMAGED)
-            distrust(journal, "the disk failed while a segment was sealed");
+        if (result >= DB_FULL)
+            note_unsealed(journal, result);
         if (result != DB_DONE) { /* a reader holds it, or there is no room now */
             *retry = result < DB_DAMAGED;
             return false;
@@ -326,7 +344,8 @@ static bool seal_step(struct journal *journal, bool *retry)
         return true;
     }
     if (read < 0) {
-        log_error("journal: segment %lld cannot be read to be sealed", (long long)sealing->number);
+        incident_note(INCIDENT_SEAL_FAILED, "segment %lld cannot be read to be sealed",
+                      (long long)sealing->number);
         db_close(sealing->db);
         *sealing = (struct sealing){.hash = sealing->hash};
         journal->all_sealed = true;
@@ -347,6 +366,10 @@ bool journal_tend(struct journal *journal, bool idle, bool *retry)
     if (log_pages >= (idle ? CHECKPOINT_IDLE_PAGES : CHECKPOINT_BUSY_PAGES))
         result = db_checkpoint(journal->db);
     if (result >= DB_DAMAGED)
-        distrust(journal, "the disk failed while the log was moved into its file");
+        distrust(journal, INCIDENT_CHECKPOINT_DISK,
+                 "the disk failed while the log was moved into its file");
+    else if (result >= DB_FULL)
+        incident_note(INCIDENT_CHECKPOINT_FAILED, "the log holds %d pages, and is moved later",
+                      log_pages);
     return seal_step(journal, retry);
 }

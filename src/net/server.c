@@ -69,7 +69,8 @@ int server_new(struct server **out, struct event_base *base, const struct config
     }
     server->inherited = inherited > 0;
     if (inherited > CONFIG_LISTEN_MAX)
-        log_warning("%d sockets were handed over, only %d are used", inherited, CONFIG_LISTEN_MAX);
+        incident_note(INCIDENT_NOTIFY_FAILED, "%d sockets were handed over, only %d are used",
+                      inherited, CONFIG_LISTEN_MAX);
     int count = inherited > 0 ? inherited : config->listen_count;
     for (int i = 0; i < count && i < CONFIG_LISTEN_MAX; i++) {
         int descriptor =

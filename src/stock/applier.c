@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/disk.h"
-#include "base/log.h"
+#include "base/incident.h"
 #include "journal/read.h"
 #include "stock/answer.h"
 #include "stock/fold.h"
@@ -21,6 +21,7 @@ struct applier {
     struct stock *stock;
     struct fold *fold;
     struct answer *answer;
+    bool rebuilding; /* from a stock file made anew until it has caught up */
     struct queue awaited;
     struct queue_item *waiting; /* appends taken from the queue, not answered yet */
     _Atomic int64_t documents;
@@ -40,8 +41,8 @@ static int set_aside(const char *directory, const char *why, struct failure *fai
     do
         snprintf(to, sizeof to, "%s/" STOCK_FILE ".aside-%d", directory, number++);
     while (disk_has(to));
-    log_warning("stock: %s/" STOCK_FILE " %s; it is set aside as %s and made anew from the journal",
-                directory, why, to);
+    incident_note(INCIDENT_STOCK_SET_ASIDE, STOCK_FILE " %s; it is made anew, and kept as %s", why,
+                  to);
     for (int i = 0; i < 3; i++) {
         snprintf(from, sizeof from, "%s/" STOCK_FILE "%s", directory, suffixes[i]);
         snprintf(to, sizeof to, "%s/" STOCK_FILE ".aside-%d%s", directory, number - 1, suffixes[i]);
@@ -58,9 +59,7 @@ static int open_stock(struct applier *applier, struct applier_recovery *recovery
     int64_t start, end;
     int64_t cache_bytes = applier->options.cache_bytes;
     int opened = stock_open(&applier->stock, STOCK_LIVE, applier->directory, cache_bytes, &why);
-    const char *reason = opened == 1 ? "is of another form" : opened < 0 ? "cannot be used" : NULL;
-    if (opened < 0)
-        log_warning("stock: %s", why.message);
+    const char *reason = opened == 1 ? "is of another form" : opened < 0 ? why.message : NULL;
     if (!reason) {
         int found = journal_reader_bounds(applier->journal, TEXT_LITERAL(STOCK_TOPIC), 0, &start,
                                           &end, failure);
@@ -74,7 +73,7 @@ static int open_stock(struct applier *applier, struct applier_recovery *recovery
         return 0;
     stock_close(applier->stock);
     applier->stock = NULL;
-    recovery->rebuilding = true;
+    recovery->rebuilding = applier->rebuilding = true;
     if (set_aside(applier->directory, reason, failure) != 0)
         return -1;
     opened = stock_open(&applier->stock, STOCK_LIVE, applier->directory, cache_bytes, failure);
@@ -181,17 +180,22 @@ static void set_health(struct applier *applier, enum db_result result)
     if (health == (enum applier_health)atomic_exchange(&applier->health, (int)health))
         return;
     if (health == APPLIER_OK)
-        log_notice("applier: goes on");
+        incident_note(INCIDENT_APPLIER_RESUMED, "at offset %lld",
+                      (long long)atomic_load(&applier->applied));
     else
-        log_error("applier: stands at offset %lld; sales are still journaled; %s",
-                  (long long)atomic_load(&applier->applied),
-                  health == APPLIER_FAILED ? "restart when mended" : "tried again every second");
+        incident_note(health == APPLIER_FULL      ? INCIDENT_APPLIER_STANDS_FULL
+                      : health == APPLIER_WAITING ? INCIDENT_APPLIER_STANDS_WAITING
+                                                  : INCIDENT_APPLIER_STANDS_FAILED,
+                      "stands at offset %lld; sales are still journaled; %s",
+                      (long long)atomic_load(&applier->applied),
+                      health == APPLIER_FAILED ? "restart when mended"
+                                               : "tried again every second");
 }
 
 /* What a reader of the journal could not do: damage stays, anything else may pass. */
 static enum db_result result_of(const struct failure *failure)
 {
-    log_error("applier: %s", failure->message);
+    incident_note(INCIDENT_APPLIER_READ_FAILED, "%s", failure->message);
     bool lasting =
         strcmp(failure->code, "DAMAGED") == 0 || strcmp(failure->code, "OFFSET_OUT_OF_RANGE") == 0;
     return lasting ? DB_DAMAGED : DB_BUSY;
@@ -220,12 +224,22 @@ static enum db_result fold_some(struct applier *applier, int64_t *documents, boo
             fold_batch(applier->fold, 0, &batch, progress->applied + most - *documents, documents);
         journal_reader_rest(applier->journal);
         if (result == DB_DAMAGED)
-            log_error("applier: the batch at offset %lld of " STOCK_TOPIC "-0 is damaged",
-                      (long long)batch.base_offset);
+            incident_note(INCIDENT_BATCH_DAMAGED,
+                          "the batch at offset %lld of " STOCK_TOPIC "-0 is damaged",
+                          (long long)batch.base_offset);
         if (result != DB_DONE)
             return result;
     }
     return DB_DONE;
+}
+
+static void note_caught_up(struct applier *applier)
+{
+    if (!applier->rebuilding)
+        return;
+    applier->rebuilding = false;
+    incident_note(INCIDENT_STOCK_REBUILT, STOCK_FILE " is made anew up to offset %lld",
+                  (long long)atomic_load(&applier->applied));
 }
 
 /* One transaction. True where there is more to apply. */
@@ -241,6 +255,7 @@ static bool apply_some(struct applier *applier)
     journal_reader_rest(applier->journal);
     if (found == 0) { /* whatever was in the way of looking has passed */
         set_health(applier, DB_DONE);
+        note_caught_up(applier);
         return false;
     }
     enum db_result result = stock_begin(applier->stock);
@@ -268,9 +283,9 @@ static void look_at_duplicate(struct applier *applier, struct append *append)
     if (append->offset < 0)
         append->offset = known_at;
     if (append->reused)
-        log_warning("terminal %.*s sent seq %lld again with another document",
-                    (int)append->producer.length, append->producer.bytes,
-                    (long long)append->record.seq);
+        incident_note(
+            INCIDENT_SEQ_REUSED, "terminal %.*s sent seq %lld again with another document",
+            (int)append->producer.length, append->producer.bytes, (long long)append->record.seq);
 }
 
 /* True where the append is answered, one way or the other. */

@@ -6,7 +6,7 @@
 
 #include "base/disk.h"
 #include "base/hash.h"
-#include "base/log.h"
+#include "base/incident.h"
 #include "stock/tables_schema.h"
 
 #define PARTITIONS_MAX 64
@@ -268,14 +268,14 @@ void stock_rollback(struct stock *stock)
 {
     db_rollback(stock->db);
     if (load(stock) != 0)
-        log_error("stock: cannot be read again after a failed transaction");
+        incident_note(INCIDENT_STOCK_UNREADABLE, "cannot be read again after a failed transaction");
 }
 
 void stock_tend(struct stock *stock, bool idle)
 {
     if (db_log_pages(stock->db) >= (idle ? CHECKPOINT_IDLE_PAGES : CHECKPOINT_BUSY_PAGES) &&
         db_checkpoint(stock->db) >= DB_FULL)
-        log_warning("stock: the log was not moved; it is tried again");
+        incident_note(INCIDENT_STOCK_CHECKPOINT_FAILED, "the log is moved later");
 }
 
 /* --- rows --- */
