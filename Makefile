@@ -2,6 +2,7 @@
 
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
+MINUTES ?= 5
 DESTDIR ?=
 BUILD   ?= build
 CC      ?= cc
@@ -46,10 +47,11 @@ SHIMS    := $(patsubst tests/shim/%.c,$(BUILD)/shim/%.so,$(SHIM_C))
 
 # Debian's names. What runs needs the first list, what checks needs both.
 DEPS       := gcc make libc6-dev libsqlite3-dev libevent-dev nettle-dev libinih-dev python3 xz-utils
-DEPS_CHECK := $(DEPS) clang clang-format libcmocka-dev libjansson-dev pkg-config systemd strace git
+DEPS_CHECK := $(DEPS) clang clang-format libcmocka-dev libjansson-dev pkg-config systemd strace git \
+              e2fsprogs mount util-linux
 
 .SECONDARY: # keep the tests' objects
-.PHONY: all programs tests benches deps deps-check check bench demo install uninstall clean
+.PHONY: all programs tests benches deps deps-check check torture bench demo install uninstall clean
 all: programs
 programs: $(BUILD)/tillqd $(BUILD)/tillq
 tests: programs $(UNITS) $(SHIMS)
@@ -109,6 +111,12 @@ deps-check:
 
 check: deps-check
 	tests/check
+
+# The daemon under kills, full disks, power cuts of a file system and the like, MINUTES long; SEED=n
+# draws the same faults again, ROOM=loop, memory or plain says on what disk.
+torture: deps-check
+	$(MAKE) tests
+	tests/torture/torture --build $(BUILD) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(ROOM),--room $(ROOM))
 
 # Measures on a quiet machine for a quarter of an hour and writes docs/benchmarks.md; QUICK=1: a minute.
 bench: deps

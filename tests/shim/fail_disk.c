@@ -1,9 +1,10 @@
 /* fail_disk: a disk that is full or broken while a file exists.
  *
  * $TILLQ_FAIL_SYNC: while that file exists fsync and fdatasync fail with EIO. $TILLQ_FAIL_WRITE:
- * while that file exists writes fail with ENOSPC, or with EIO where the file says "EIO"; where it
- * says "HALF" a write puts down its first half and says so, then fails with ENOSPC. Only for files
- * whose path contains $TILLQ_SHIM_PATH ("journal" where not set). Loaded with LD_PRELOAD. */
+ * while that file exists writes fail with ENOSPC, or with EIO or EROFS where the file says so;
+ * where it says "HALF" a write puts down its first half and says so, then fails with ENOSPC. Only
+ * for files whose path contains $TILLQ_SHIM_PATH ("journal" where not set). Loaded with LD_PRELOAD.
+ */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -64,7 +65,7 @@ static ssize_t allowed(int descriptor, size_t length)
         half_done = true;
         return (ssize_t)(length / 2);
     }
-    errno = strncmp(text, "EIO", 3) == 0 ? EIO : ENOSPC;
+    errno = strncmp(text, "EIO", 3) == 0 ? EIO : strncmp(text, "EROFS", 5) == 0 ? EROFS : ENOSPC;
     return -1;
 }
 
