@@ -286,7 +286,8 @@ static int start_journal(struct daemon *daemon, struct failure *failure)
 {
     const struct config *config = &daemon->config;
     struct journal_options options = {config->directory, config->segment_bytes,
-                                      config->journal_cache_bytes, &clock_system};
+                                      config->journal_cache_bytes, &clock_system,
+                                      config->reserve_bytes};
     struct journal_recovery found;
     if (journal_open(&daemon->journal, &options, &found, failure) != 0)
         return -1;

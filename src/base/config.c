@@ -54,6 +54,7 @@ static const struct key keys[] = {
     {"journal", "segment_bytes",   BYTES,  AT(segment_bytes),       "256 MiB",        MIB, 1024 * GIB,  true},
     {"journal", "batch_records",   NUMBER, AT(batch_records),       "4096",           1, 65536,         true},
     {"journal", "journal_cache",   BYTES,  AT(journal_cache_bytes), "2 MiB",          256 * KIB, GIB,   false},
+    {"journal", "reserve",         BYTES,  AT(reserve_bytes),       "16 MiB",         0, GIB,          false},
     {"stock",   "apply_documents", NUMBER, AT(apply_documents),     "1000",           1, 100000,        true},
     {"stock",   "stock_cache",     BYTES,  AT(stock_cache_bytes),   "16 MiB",         256 * KIB, 4 * GIB, false},
 };
@@ -132,7 +133,7 @@ int config_parse_bytes(const char *value, int64_t *bytes)
 static void write_bytes(int64_t bytes, char out[32])
 {
     size_t i = 0;
-    while (bytes % units[i].bytes != 0 || bytes < units[i].bytes)
+    while (bytes > 0 && (bytes % units[i].bytes != 0 || bytes < units[i].bytes))
         i++;
     snprintf(out, 32, "%" PRId64 " %s", bytes / units[i].bytes, units[i].suffix);
 }

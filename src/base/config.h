@@ -44,6 +44,7 @@ struct config {
     /* [journal] */
     int64_t segment_bytes;       /* a segment is closed when it has grown so far */
     int64_t batch_records;       /* at most so many records in one commit */
+    int64_t reserve_bytes;       /* "reserve": kept on the disk for when it is full; 0 = none */
     int64_t journal_cache_bytes; /* "journal_cache": SQLite's page cache */
 
     /* [stock] */

@@ -1,298 +1,11 @@
+/* Appending, and what is asked of an open journal. */
 #include "journal/journal.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "base/disk.h"
-#include "base/folder.h"
 #include "base/incident.h"
 #include "journal/journal_internal.h"
-#include "journal/read.h"
 #include "journal/schema.h"
-#include "journal/segment.h"
-
-#define WINDOW_RECORDS 8192 /* how far back the producers' windows are read at start */
-
-/* --- what is in memory, from what is on disk --- */
-
-static struct partition *add_partition(struct journal *journal, struct text topic, int number)
-{
-    size_t count = (size_t)journal->partition_count + 1;
-    struct partition *grown = realloc(journal->partitions, count * sizeof *grown);
-    if (!grown)
-        return NULL;
-    journal->partitions = grown;
-    struct partition *partition = &grown[journal->partition_count++];
-    memset(partition, 0, sizeof *partition);
-    memcpy(partition->topic, topic.bytes, topic.length);
-    partition->number = number;
-    return partition;
-}
-
-static int load_end(struct journal *journal, struct partition *partition)
-{
-    char sql[TABLE_NAME_BYTES + 96], table[TABLE_NAME_BYTES];
-    partition_table(table, text_of(partition->topic), partition->number);
-    snprintf(sql, sizeof sql,
-             "SELECT base_offset + count, hash FROM \"%s\" ORDER BY base_offset DESC LIMIT 1",
-             table);
-    struct db_statement *last = db_prepare(journal->db, sql);
-    if (!last)
-        return -1;
-    enum db_result result = db_step(last);
-    bool sound = result == DB_DONE;
-    if (result == DB_ROW && db_blob(last, 1).length == SHA256_BYTES) {
-        partition->end = db_int(last, 0);
-        memcpy(partition->head, db_blob(last, 1).bytes, SHA256_BYTES);
-        sound = true;
-    }
-    db_finalize(last);
-    return sound ? journal_prepare_insert(journal, partition) : -1;
-}
-
-static int load_partitions(struct journal *journal)
-{
-    struct db_statement *row =
-        db_prepare(journal->db, "SELECT topic, partition, log_start, start, start_hash FROM"
-                                " tillq_partition ORDER BY topic<>'" STOCK_TOPIC "', topic");
-    if (!row)
-        return -1;
-    int result = 0;
-    enum db_result step = DB_DONE;
-    while (result == 0 && (step = db_step(row)) == DB_ROW) {
-        struct text topic = db_text(row, 0), hash = db_blob(row, 4);
-        struct partition *partition = NULL;
-        if (topic_name_ok(topic) && hash.length == SHA256_BYTES)
-            partition = add_partition(journal, topic, (int)db_int(row, 1));
-        if (partition) {
-            partition->log_start = db_int(row, 2);
-            partition->end = db_int(row, 3);
-            memcpy(partition->head, hash.bytes, SHA256_BYTES);
-        }
-        result = partition ? load_end(journal, partition) : -1;
-    }
-    db_finalize(row);
-    return step == DB_DONE ? 0 : -1;
-}
-
-static int load_producers(struct journal *journal)
-{
-    struct db_statement *row =
-        db_prepare(journal->db, "SELECT name, last_seq, floor, gaps FROM tillq_producer");
-    if (!row)
-        return -1;
-    int result = 0;
-    enum db_result step = DB_DONE;
-    while (result == 0 && (step = db_step(row)) == DB_ROW) {
-        struct producer_state state = {db_text(row, 0), db_int(row, 1), db_int(row, 2),
-                                       db_text(row, 3)};
-        result = producers_restore(journal->producers, &state);
-    }
-    db_finalize(row);
-    return step == DB_DONE ? 0 : -1;
-}
-
-static void remember_batch(struct journal *journal, const struct batch *batch, struct json *json,
-                           struct buffer *scratch)
-{
-    struct batch_cursor cursor;
-    struct record record;
-    struct text meta;
-    batch_start(&cursor, batch);
-    while (batch_next(&cursor, &record, &meta) == 1) {
-        if (batch_origin(meta, json, &record) != 0 || record.seq < 0 ||
-            json_parse(json, record.producer, NULL) != 0)
-            continue;
-        buffer_clear(scratch);
-        producers_remember(journal->producers, json_text(json, 0, scratch), record.seq,
-                           record.offset);
-    }
-}
-
-/* The offsets of what each terminal sent last, so that re-sends are answered with them. */
-static int load_windows(struct journal *journal)
-{
-    struct text topic = TEXT_LITERAL(STOCK_TOPIC);
-    int64_t end = journal_end(journal, topic, 0);
-    int64_t offset = end > WINDOW_RECORDS ? end - WINDOW_RECORDS : 0;
-    struct journal_reader *reader;
-    struct failure failure;
-    if (end <= 0)
-        return 0;
-    if (journal_reader_open(&reader, journal->options.directory, &failure) != 0)
-        return -1;
-    struct json json = {0};
-    struct buffer scratch = {0};
-    struct batch batch;
-    int found = 1;
-    while (offset < end && found == 1) {
-        found = journal_reader_find(reader, topic, 0, offset, &batch, &failure);
-        if (found == 1) {
-            remember_batch(journal, &batch, &json, &scratch);
-            offset = batch.base_offset + batch.count;
-        }
-    }
-    if (found != 1)
-        incident_note(INCIDENT_OFFSETS_UNKNOWN, "re-sends will be answered without offsets: %s",
-                      found < 0 ? failure.message : "records are missing");
-    json_free(&json);
-    buffer_free(&scratch);
-    journal_reader_close(reader);
-    return 0;
-}
-
-static void forget(struct journal *journal)
-{
-    for (int i = 0; i < journal->partition_count; i++) {
-        batch_builder_free(&journal->partitions[i].building);
-        db_finalize(journal->partitions[i].insert);
-    }
-    free(journal->partitions);
-    journal->partitions = NULL;
-    journal->partition_count = 0;
-    producers_free(journal->producers);
-    journal->producers = NULL;
-}
-
-/* `windows`: read back the offsets of what each terminal sent last; a re-send is recognised
- * without. */
-static int load(struct journal *journal, bool windows)
-{
-    forget(journal);
-    journal->producers = producers_new();
-    if (!journal->producers)
-        return -1;
-    return load_partitions(journal) == 0 && load_producers(journal) == 0 &&
-                   (!windows || load_windows(journal) == 0)
-               ? 0
-               : -1;
-}
-
-/* --- opening --- */
-
-int journal_prepare_insert(struct journal *journal, struct partition *partition)
-{
-    char sql[TABLE_NAME_BYTES + 64], table[TABLE_NAME_BYTES];
-    partition_table(table, text_of(partition->topic), partition->number);
-    snprintf(sql, sizeof sql, "INSERT INTO \"%s\" VALUES(?,?,?,?,?,?,?,?)", table);
-    partition->insert = db_prepare(journal->db, sql);
-    return partition->insert ? 0 : -1;
-}
-
-int journal_prepare(struct journal *journal, struct failure *failure)
-{
-    journal->save_producer =
-        db_prepare(journal->db, "INSERT INTO tillq_producer VALUES(?1,?2,?3,?4) ON CONFLICT(name)"
-                                " DO UPDATE SET last_seq=?2, floor=?3, gaps=?4");
-    journal->save_group =
-        db_prepare(journal->db, "INSERT OR REPLACE INTO tillq_group VALUES(?,?,?,?,?)");
-    journal->count_pages = db_prepare(journal->db, "PRAGMA page_count");
-    journal->page_bytes = db_int_of(journal->db, "PRAGMA page_size", 4096);
-    journal->roll_at_bytes = journal->options.segment_bytes;
-    if (!journal->save_producer || !journal->save_group || !journal->count_pages)
-        return failure_set(failure, "FAILED", "%s: cannot be prepared", db_path(journal->db));
-    return 0;
-}
-
-/* The newest whole segment becomes the active one; a file a roll left half made is used by the next
- * roll. Where there is none, segment 0 is made. */
-static int open_active(struct journal *journal, int64_t lowest, int64_t highest,
-                       struct journal_recovery *recovery, struct failure *failure)
-{
-    for (int64_t number = highest; number >= 0 && number >= lowest; number--) {
-        char path[PATH_MAX], log[PATH_MAX + 8];
-        segment_path(path, journal->options.directory, number);
-        snprintf(log, sizeof log, "%s-wal", path);
-        struct disk_status status;
-        if (disk_status(path, &status) == 0 && status.read_only)
-            return failure_set(
-                failure, "DAMAGED",
-                "%s is sealed, so the segment after it is missing or empty: bring it "
-                "back from a copy, or make this one writable to go on without it",
-                path);
-        int64_t log_bytes = disk_status(log, &status) == 0 ? status.bytes : 0;
-        struct db_options options = {DB_OWNER, DB_SYNC_FULL, journal->options.cache_bytes};
-        if (db_open(&journal->db, path, &options, failure) != 0)
-            return -1;
-        int whole = segment_check(journal->db, failure);
-        if (whole < 0)
-            return -1;
-        if (whole == 1) {
-            journal->number = number;
-            recovery->log_pages_recovered = log_bytes / 4096;
-            if (log_bytes > 0)
-                incident_note(INCIDENT_LOG_RECOVERED, "%lld pages of the log of segment %lld",
-                              (long long)recovery->log_pages_recovered, (long long)number);
-            return journal_prepare(journal, failure);
-        }
-        db_close(journal->db);
-        journal->db = NULL;
-        incident_note(INCIDENT_ROLL_UNDONE, "segment %lld is half made; the next roll makes it",
-                      (long long)number);
-    }
-    journal->number = lowest < 0 ? -1 : lowest - 1;
-    return journal_roll(journal, failure);
-}
-
-static void count_recovered(struct journal *journal, struct journal_recovery *recovery,
-                            int64_t lowest)
-{
-    recovery->active = journal->number;
-    recovery->segments = journal->number - (lowest < 0 ? 0 : lowest) + 1;
-    for (int i = 0; i < journal->partition_count; i++)
-        recovery->records += journal->partitions[i].end - journal->partitions[i].log_start;
-}
-
-int journal_open(struct journal **out, const struct journal_options *options,
-                 struct journal_recovery *recovery, struct failure *failure)
-{
-    size_t length = strlen(options->directory) + 1;
-    struct journal *journal = calloc(1, sizeof *journal + length);
-    if (!journal)
-        return failure_set(failure, "NO_MEMORY", "no memory for the journal");
-    memcpy(journal->directory, options->directory, length);
-    journal->options = *options;
-    journal->options.directory = journal->directory;
-    *recovery = (struct journal_recovery){0};
-
-    char folder[PATH_MAX];
-    snprintf(folder, sizeof folder, "%s/" JOURNAL_FOLDER, journal->directory);
-    int64_t lowest, highest;
-    if (folder_make(folder, failure) != 0)
-        goto failed;
-    journal->hash = sha256_new();
-    if (!journal->hash) {
-        failure_set(failure, "NO_MEMORY", "no memory for the journal");
-        goto failed;
-    }
-    if (segment_range(journal->directory, &lowest, &highest, failure) != 0 ||
-        open_active(journal, lowest, highest, recovery, failure) != 0)
-        goto failed;
-    if (load(journal, true) != 0) {
-        failure_set(failure, "DAMAGED", "%s: its state cannot be read", db_path(journal->db));
-        goto failed;
-    }
-    count_recovered(journal, recovery, lowest);
-    *out = journal;
-    return 0;
-failed:
-    journal_close(journal);
-    return -1;
-}
-
-void journal_close(struct journal *journal)
-{
-    if (!journal)
-        return;
-    forget(journal);
-    db_close(journal->sealing.db);
-    sha256_free(journal->sealing.hash);
-    db_close(journal->db);
-    sha256_free(journal->hash);
-    free(journal);
-}
-
-/* --- appending --- */
 
 static void refuse(struct append *append, const char *code, const char *message)
 {
@@ -329,7 +42,7 @@ static struct partition *partition_for(struct journal *journal, struct append *a
         refuse(append, "TOO_MANY_TOPICS", "no more topics can be made");
         return NULL;
     }
-    partition = add_partition(journal, append->topic, 0);
+    partition = journal_add_partition(journal, append->topic, 0);
     if (!partition)
         refuse(append, "NO_MEMORY", "no memory for a topic");
     return partition;
@@ -353,6 +66,12 @@ static bool is_new(struct journal *journal, struct append *append)
     return true;
 }
 
+/* With a reserve to wait for, a full disk is not tried by every commit. */
+static bool refuses_all(const struct journal *journal)
+{
+    return journal->health == JOURNAL_IS_FULL && journal->reserve.bytes > 0;
+}
+
 /* 1 staged, 0 answered without, -1 no memory: the commit cannot be made. */
 static int stage_record(struct journal *journal, struct append *append)
 {
@@ -365,6 +84,10 @@ static int stage_record(struct journal *journal, struct append *append)
     }
     if (numbered && !is_new(journal, append))
         return 0;
+    if (refuses_all(journal)) {
+        refuse(append, "JOURNAL_FULL", journal->message);
+        return 0;
+    }
     /* Last, since it may make a topic: one that nothing is written into would not be on disk. */
     struct partition *partition = partition_for(journal, append);
     if (!partition)
@@ -386,7 +109,10 @@ static int stage(struct journal *journal, struct append *first)
         if (append->kind == APPEND_RECORD) {
             result = stage_record(journal, append);
         } else if (append->kind == APPEND_GROUP_OFFSET) {
-            result = partition_for(journal, append) ? 1 : 0;
+            if (refuses_all(journal))
+                refuse(append, "JOURNAL_FULL", journal->message);
+            else
+                result = partition_for(journal, append) ? 1 : 0;
             append->offset = append->group_offset;
         }
         if (result < 0)
@@ -528,8 +254,8 @@ static void give_up(struct journal *journal, struct append *first, enum db_resul
     if (fault.kind == INCIDENT_COMMIT_DISK)
         journal->health = JOURNAL_IS_FAILED;
     else if (fault.kind == INCIDENT_COMMIT_FULL)
-        journal->health = JOURNAL_IS_FULL;
-    if (journal->health != JOURNAL_IS_FAILED && load(journal, false) != 0) {
+        journal_become_full(journal);
+    if (journal->health != JOURNAL_IS_FAILED && journal_load(journal, false) != 0) {
         journal->health = JOURNAL_IS_FAILED;
         fault = (struct commit_fault){INCIDENT_STATE_UNREADABLE, "JOURNAL_FAILED",
                                       "the journal cannot be read again after a failed commit"};
@@ -547,8 +273,11 @@ static void roll_for(struct journal *journal, struct append *first)
         struct failure failure;
         if (append->kind != APPEND_ROLL || append->error)
             continue;
-        bool rolled = journal_roll(journal, &failure) == 0;
-        if (!rolled && strcmp(failure.code, "DISK_FULL") == 0)
+        bool refused = refuses_all(journal);
+        bool rolled = !refused && journal_roll(journal, &failure) == 0;
+        if (refused)
+            refuse(append, "JOURNAL_FULL", journal->message);
+        else if (!rolled && strcmp(failure.code, "DISK_FULL") == 0)
             refuse(append, "JOURNAL_FULL", "no room on the disk for a new segment");
         else if (!rolled)
             refuse(append, "FAILED", "the segment could not be rolled; the log says why");
@@ -563,6 +292,7 @@ void journal_append(struct journal *journal, struct append *first)
             refuse(append, "JOURNAL_FAILED", journal->message);
         return;
     }
+    journal_look_for_room(journal);
     int staged = stage(journal, first);
     enum db_result result = staged < 0    ? DB_NO_MEMORY
                             : staged == 0 ? DB_DONE
@@ -585,6 +315,11 @@ enum journal_health journal_health(const struct journal *journal, const char **m
 {
     *message = journal->message;
     return journal->health;
+}
+
+int64_t journal_reserve_bytes(const struct journal *journal)
+{
+    return journal->reserve.held ? journal->reserve.bytes : 0;
 }
 
 int64_t journal_active_segment(const struct journal *journal)

@@ -17,11 +17,15 @@ struct journal_options {
     int64_t segment_bytes; /* roll when the active segment is larger */
     int64_t cache_bytes;
     const struct clock *clock;
+    int64_t reserve_bytes; /* see reserve.h; 0 = none */
 };
 
 enum journal_health {
     JOURNAL_OK,
-    JOURNAL_IS_FULL,   /* the last commit found no room; every commit tries again */
+    /* There is no room. With a reserve: refused at once, before anything is begun, until the
+     * reserve could be taken again, which is tried some times a second. Without: every commit
+     * tries. */
+    JOURNAL_IS_FULL,
     JOURNAL_IS_FAILED, /* a write or sync failed: nothing is trusted until a restart */
 };
 
@@ -49,6 +53,7 @@ bool journal_tend(struct journal *journal, bool idle, bool *retry);
 
 void journal_set_segment_bytes(struct journal *journal, int64_t segment_bytes);
 enum journal_health journal_health(const struct journal *journal, const char **message);
+int64_t journal_reserve_bytes(const struct journal *journal); /* held now */
 int64_t journal_active_segment(const struct journal *journal);
 /* The next offset to be written, or -1 where there is no such partition. */
 int64_t journal_end(const struct journal *journal, struct text topic, int partition);

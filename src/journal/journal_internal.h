@@ -1,5 +1,5 @@
-/* journal_internal: the inside of a journal, for journal.c (appending), tend.c (housekeeping) and
- * the test of failing disks alone. */
+/* journal_internal: the inside of a journal, for open.c (opening), journal.c (appending), tend.c
+ * (housekeeping) and the test of failing disks alone. */
 #ifndef TILLQ_JOURNAL_JOURNAL_INTERNAL_H
 #define TILLQ_JOURNAL_JOURNAL_INTERNAL_H
 
@@ -8,6 +8,7 @@
 #include "journal/batch.h"
 #include "journal/journal.h"
 #include "journal/producers.h"
+#include "journal/reserve.h"
 
 struct partition {
     char topic[TOPIC_NAME_BYTES + 1];
@@ -43,6 +44,9 @@ struct journal {
     struct sha256 *hash;
     enum journal_health health;
     const char *message;
+    struct reserve reserve;
+    int64_t looked_for_room_us;
+    bool has_looked_for_room;
     int64_t roll_at_bytes;    /* pushed back when a roll could not be made */
     int64_t unmeasured_bytes; /* written since the segment's size was last looked at */
     struct sealing sealing;
@@ -50,6 +54,15 @@ struct journal {
     char directory[];
 };
 
+/* Adds a partition that has nothing in it. NULL: no memory. */
+struct partition *journal_add_partition(struct journal *journal, struct text topic, int number);
+/* Reads memory again from what is committed. `windows`: also the offsets of what each terminal sent
+ * last; a re-send is recognised without. 0 or -1. */
+int journal_load(struct journal *journal, bool windows);
+/* There is no room: the reserve is given back, writes are refused. */
+void journal_become_full(struct journal *journal);
+/* Some times a second, by the clock: whether there is room again, or hardly any left. */
+void journal_look_for_room(struct journal *journal);
 /* Prepares what is done on the active segment. 0 or -1. */
 int journal_prepare(struct journal *journal, struct failure *failure);
 int journal_prepare_insert(struct journal *journal, struct partition *partition); /* 0 or -1 */

@@ -13,7 +13,39 @@
 #define CHECKPOINT_IDLE_PAGES 1000 /* 4 MiB: when nobody is waiting */
 #define CHECKPOINT_BUSY_PAGES 4000 /* 16 MiB: a commit has to wait for it */
 #define HASH_STEP_BYTES (1 << 20)
+#define LOOK_FOR_ROOM_EVERY_US 200000
 #define MEASURE_EVERY_BYTES (64 << 10) /* asking SQLite costs a few locks */
+
+/* --- a full disk --- */
+
+void journal_become_full(struct journal *journal)
+{
+    if (journal->health != JOURNAL_IS_FULL)
+        incident_note(INCIDENT_DISK_FULL, "nothing more is journaled until there is room again");
+    reserve_give_back(&journal->reserve);
+    journal->health = JOURNAL_IS_FULL;
+    journal->message = "no room on the disk; nothing was written, send it again later";
+}
+
+void journal_look_for_room(struct journal *journal)
+{
+    struct reserve *reserve = &journal->reserve;
+    int64_t now_us = clock_monotonic_us(journal->options.clock);
+    if (reserve->bytes == 0 || journal->health == JOURNAL_IS_FAILED ||
+        (journal->has_looked_for_room &&
+         now_us - journal->looked_for_room_us < LOOK_FOR_ROOM_EVERY_US))
+        return;
+    journal->has_looked_for_room = true;
+    journal->looked_for_room_us = now_us;
+    if (journal->health == JOURNAL_IS_FULL && reserve_take(reserve)) {
+        incident_note(INCIDENT_JOURNAL_RESUMED, "there is room again, and a reserve of %lld bytes",
+                      (long long)reserve->bytes);
+        journal->health = JOURNAL_OK;
+        journal->message = NULL;
+    } else if (reserve_is_low(reserve)) {
+        journal_become_full(journal);
+    }
+}
 
 /* --- rolling --- */
 
@@ -177,6 +209,8 @@ static int roll_failed(struct journal *journal, const char *path, enum db_result
         snprintf(file, sizeof file, "%s%s", path, suffixes[i]);
         gone = (disk_remove(file) == 0 || errno == ENOENT) && gone;
     }
+    if (result == DB_FULL)
+        journal_become_full(journal);
     if (!gone || result >= DB_DAMAGED)
         distrust(journal, INCIDENT_ROLL_DISK, "the disk failed while a new segment was made");
     return failure_set(failure, result == DB_FULL ? "DISK_FULL" : "FAILED",
@@ -190,8 +224,11 @@ static int begin_segment(struct journal *journal, struct failure *failure)
     segment_path(path, journal->directory, number);
     struct db *db;
     struct db_options options = {DB_OWNER, DB_SYNC_FULL, journal->options.cache_bytes};
-    if (db_open(&db, path, &options, failure) != 0)
+    if (db_open(&db, path, &options, failure) != 0) {
+        if (strcmp(failure->code, "DISK_FULL") == 0)
+            journal_become_full(journal);
         return -1;
+    }
     enum db_result result = make_segment(journal, db, number);
     if (result != DB_DONE) {
         db_rollback(db);
@@ -360,7 +397,9 @@ bool journal_tend(struct journal *journal, bool idle, bool *retry)
     *retry = false;
     if (journal->health == JOURNAL_IS_FAILED)
         return false;
-    roll_when_large(journal);
+    journal_look_for_room(journal);
+    if (journal->health == JOURNAL_OK)
+        roll_when_large(journal);
     int log_pages = db_log_pages(journal->db);
     enum db_result result = DB_DONE;
     if (log_pages >= (idle ? CHECKPOINT_IDLE_PAGES : CHECKPOINT_BUSY_PAGES))
@@ -371,5 +410,9 @@ bool journal_tend(struct journal *journal, bool idle, bool *retry)
     else if (result >= DB_FULL)
         incident_note(INCIDENT_CHECKPOINT_FAILED, "the log holds %d pages, and is moved later",
                       log_pages);
-    return seal_step(journal, retry);
+    if (result == DB_FULL)
+        journal_become_full(journal);
+    bool more = seal_step(journal, retry);
+    *retry = *retry || (journal->health == JOURNAL_IS_FULL && journal->reserve.bytes > 0);
+    return more;
 }

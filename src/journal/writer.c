@@ -12,10 +12,19 @@ struct writer {
     struct append *pending; /* taken in, not yet written */
     _Atomic int64_t batch_records;
     _Atomic int64_t segment_bytes; /* to be set; 0 = nothing new */
-    _Atomic int64_t commits, records, active_segment;
+    _Atomic int64_t commits, records, active_segment, reserve_bytes;
     atomic_int health;
     _Atomic(const char *) message;
 };
+
+static void publish(struct writer *writer)
+{
+    const char *message;
+    atomic_store(&writer->health, (int)journal_health(writer->options.journal, &message));
+    atomic_store(&writer->message, message);
+    atomic_store(&writer->active_segment, journal_active_segment(writer->options.journal));
+    atomic_store(&writer->reserve_bytes, journal_reserve_bytes(writer->options.journal));
+}
 
 struct writer *writer_new(const struct writer_options *options)
 {
@@ -25,7 +34,7 @@ struct writer *writer_new(const struct writer_options *options)
     writer->options = *options;
     queue_init(&writer->intake);
     atomic_store(&writer->batch_records, options->batch_records);
-    atomic_store(&writer->active_segment, journal_active_segment(options->journal));
+    publish(writer);
     return writer;
 }
 
@@ -87,14 +96,6 @@ static void count(struct writer *writer, const struct append *first)
     atomic_fetch_add(&writer->commits, changes > 0);
 }
 
-static void publish(struct writer *writer)
-{
-    const char *message;
-    atomic_store(&writer->health, (int)journal_health(writer->options.journal, &message));
-    atomic_store(&writer->message, message);
-    atomic_store(&writer->active_segment, journal_active_segment(writer->options.journal));
-}
-
 enum worker_next writer_step(void *context)
 {
     struct writer *writer = context;
@@ -128,6 +129,7 @@ void writer_figures(const struct writer *writer, struct writer_figures *figures)
     figures->records = atomic_load(&writer->records);
     figures->health = (enum journal_health)atomic_load(&writer->health);
     figures->message = atomic_load(&writer->message);
+    figures->reserve_bytes = atomic_load(&writer->reserve_bytes);
     figures->active_segment = atomic_load(&writer->active_segment);
 }
 

@@ -25,6 +25,7 @@ struct writer_figures {
     enum journal_health health;
     const char *message; /* static; NULL while all is well */
     int64_t active_segment;
+    int64_t reserve_bytes; /* held for a full disk */
 };
 
 struct writer *writer_new(const struct writer_options *options); /* NULL: no memory */

@@ -59,6 +59,7 @@ static int64_t look(struct query_live *live, void *context)
         .shop = engine->options.config->shop, /* never changes while running */
         .commits = written.commits,
         .records = written.records,
+        .reserve_bytes = written.reserve_bytes,
         .journal_state = journal_states[written.health],
         .journal_message = written.message,
         .applier_state = applier_states[applied.health],

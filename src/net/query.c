@@ -295,6 +295,7 @@ static void add_live(const struct query_live *live, struct buffer *reply)
     buffer_add_byte(reply, '"');
     reply_add_int(reply, "commits", live->commits);
     reply_add_int(reply, "records", live->records);
+    reply_add_int(reply, "reserve_bytes", live->reserve_bytes);
     if (live->journal_message)
         reply_add_text(reply, "message", text_of(live->journal_message));
     buffer_add_string(reply, "},\"applier\":{\"state\":\"");

@@ -86,8 +86,10 @@ static struct journal *open_new_journal(const char *directory)
     if (lock_take(directory, "bench", &failure) < 0) /* held until this process ends */
         give_up("%s", failure.message);
     config_defaults(&config);
-    struct journal_options options = {directory, config.segment_bytes, config.journal_cache_bytes,
-                                      &clock_system};
+    struct journal_options options = {.directory = directory,
+                                      .segment_bytes = config.segment_bytes,
+                                      .cache_bytes = config.journal_cache_bytes,
+                                      .clock = &clock_system};
     if (journal_open(&journal, &options, &found, &failure) != 0)
         give_up("%s", failure.message);
     return journal;

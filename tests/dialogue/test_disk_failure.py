@@ -28,6 +28,12 @@ def expect_reading_goes_on(daemon, state, records=1):
     till.expect()
 
 
+def lift_and_wait(disk, till):
+    """There is room again; it is found within a moment, whether anybody writes or not."""
+    disk.fail_write.lift()
+    poll("writing to go on", lambda: till.ask(op="status")["journal"]["state"] == "ok")
+
+
 def test_a_full_disk_is_named_and_writing_resumes_without_a_restart(shop):
     disk, daemon, till = served(shop)
     disk.fail_write.give()
@@ -35,7 +41,7 @@ def test_a_full_disk_is_named_and_writing_resumes_without_a_restart(shop):
         till.put(sale(f"x-{seq}", ("A", 1), seq=seq), tag=seq)
         till.expect(error="JOURNAL_FULL", seq=seq, tag=seq)
     expect_reading_goes_on(daemon, "full")
-    disk.fail_write.lift()
+    lift_and_wait(disk, till)
     for seq in (1, 2, 3):
         till.put(sale(f"x-{seq}", ("A", 1), seq=seq), ack="applied")
         till.expect(offset=seq, seq=seq, outcome="accepted")
@@ -50,7 +56,7 @@ def test_a_disk_that_fills_up_amid_a_write_leaves_nothing_half_written(shop):
         disk.fail_write.give("HALF")
         till.put(sale("half", ("A", 1), seq=1))
         till.expect(error="JOURNAL_FULL")
-        disk.fail_write.lift()
+        lift_and_wait(disk, till)
         till.send(op="produce", topic="t", value=attempt)
         till.expect(offset=attempt)
     till.put(sale("half", ("A", 1), seq=1))
@@ -71,7 +77,7 @@ def test_a_full_disk_refuses_commits_produce_and_roll_by_name(shop):
         till.send(request, tag=request["op"])
         till.expect(error="JOURNAL_FULL", tag=request["op"])
     expect_reading_goes_on(daemon, "full")
-    disk.fail_write.lift()
+    lift_and_wait(disk, till)
     till.send(op="committed", group="g", topic="stock", partition=0)
     till.expect(offset=-1)
     till.send(op="produce", topic="new", value=1)
@@ -95,7 +101,7 @@ def test_on_a_full_disk_a_pipeline_fails_one_by_one_and_is_taken_later(shop):
         till.put(sale(f"x-{seq}", ("A", 1), seq=seq))
     for seq in range(1, 101):
         till.expect(error="JOURNAL_FULL", seq=seq)
-    disk.fail_write.lift()
+    lift_and_wait(disk, till)
     for seq in range(1, 101):
         till.put(sale(f"x-{seq}", ("A", 1), seq=seq))
     for seq in range(1, 101):

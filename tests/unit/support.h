@@ -94,6 +94,7 @@ struct scene {
     struct hand_clock hands;
     struct clock clock;
     int64_t segment_bytes;
+    int64_t reserve_bytes;   /* 0 = none */
     struct journal *journal; /* NULL while closed */
     struct journal_recovery recovery;
 };
@@ -112,7 +113,10 @@ static inline void scene_begin(struct scene *scene)
 static inline void scene_open(struct scene *scene)
 {
     struct failure failure;
-    struct journal_options options = {scene->directory, scene->segment_bytes, 0, &scene->clock};
+    struct journal_options options = {.directory = scene->directory,
+                                      .segment_bytes = scene->segment_bytes,
+                                      .clock = &scene->clock,
+                                      .reserve_bytes = scene->reserve_bytes};
     if (journal_open(&scene->journal, &options, &scene->recovery, &failure) != 0)
         fail_msg("journal_open: %s", failure.message);
 }

@@ -63,6 +63,7 @@ static void has_the_defaults_the_header_promises(void **state)
     assert_int_equal(config.max_reply_bytes, 4 << 20);
     assert_int_equal(config.idle_timeout_s, 0);
     assert_int_equal(config.segment_bytes, 256 << 20);
+    assert_int_equal(config.reserve_bytes, 16 << 20);
     assert_int_equal(config.batch_records, 4096);
     assert_int_equal(config.journal_cache_bytes, 2 << 20);
     assert_int_equal(config.apply_documents, 1000);
@@ -156,6 +157,7 @@ static const struct {
     {"[limits]\nmax_connections = 99999999999999999999\n",
      "FILE:2: max_connections: \"99999999999999999999\" is not a whole number"},
     {"[limits]\nidle_timeout_s = 1.5\n", "FILE:2: idle_timeout_s: \"1.5\" is not a whole number"},
+    {"[journal]\nreserve = 2 GiB\n", "FILE:2: reserve: must be 0 GiB to 1 GiB"},
     {"[journal]\nsegment_bytes = 1025 GiB\n", "FILE:2: segment_bytes: must be 1 MiB to 1024 GiB"},
     {"[journal]\njournal_cache = 255 KiB\n", "FILE:2: journal_cache: must be 256 KiB to 1 GiB"},
 };
@@ -353,12 +355,13 @@ static void takes_over_what_may_change_at_run_time(void **state)
                       "[limits]\nmax_line = 2 MiB\nmax_connections = 2\nmax_in_flight = 3\n"
                       "max_pending = 4 MiB\nmax_reply = 5 MiB\nidle_timeout_s = 6\n"
                       "[journal]\nsegment_bytes = 7 MiB\nbatch_records = 8\njournal_cache = 9 MiB\n"
+                      "reserve = 10 MiB\n"
                       "[stock]\napply_documents = 10\nstock_cache = 11 MiB\n");
     config_reload(&running, &fresh, write_report, &report);
     assert_string_equal(report.lines,
                         "-directory +log_level -shop -listen -auth +management +max_line "
                         "+max_connections +max_in_flight +max_pending +max_reply +idle_timeout_s "
-                        "+segment_bytes +batch_records -journal_cache +apply_documents "
+                        "+segment_bytes +batch_records -journal_cache -reserve +apply_documents "
                         "-stock_cache ");
     assert_string_equal(running.directory, "/var/lib/tillq");
     assert_int_equal(running.log_level, LOG_LEVEL_DEBUG);
@@ -374,7 +377,7 @@ static void takes_over_what_may_change_at_run_time(void **state)
     report.lines[0] = '\0';
     config_reload(&running, &fresh, write_report, &report);
     assert_string_equal(report.lines,
-                        "-directory -shop -listen -auth -journal_cache -stock_cache ");
+                        "-directory -shop -listen -auth -journal_cache -reserve -stock_cache ");
 }
 
 static void parses_sizes(void **state)
@@ -449,7 +452,7 @@ static void ships_a_file_with_every_key_at_its_default(void **state)
         if (!file_says(key.section, line))
             fail_msg("%s has no line \"%s\" under [%s]", SHIPPED, line, key.section);
     }
-    assert_int_equal(count, 17);
+    assert_int_equal(count, 18);
 }
 
 int main(void)

@@ -418,7 +418,9 @@ static void sealing_waits_for_a_reader_and_goes_on_when_it_has_gone(void **state
 static void expect_refused(struct scene *scene, const char *sql, const char *words)
 {
     struct failure failure;
-    struct journal_options options = {scene->directory, scene->segment_bytes, 0, &scene->clock};
+    struct journal_options options = {.directory = scene->directory,
+                                      .segment_bytes = scene->segment_bytes,
+                                      .clock = &scene->clock};
     assert_int_equal(db_execute(scene->journal->db, sql), DB_DONE);
     scene_close(scene);
     assert_int_equal(journal_open(&scene->journal, &options, &scene->recovery, &failure), -1);
@@ -445,7 +447,8 @@ static void a_directory_that_is_not_there_is_named(void **state)
     struct journal *journal;
     struct journal_recovery recovery;
     const char *path = scene_path(scene, "none");
-    struct journal_options options = {path, scene->segment_bytes, 0, &scene->clock};
+    struct journal_options options = {
+        .directory = path, .segment_bytes = scene->segment_bytes, .clock = &scene->clock};
     assert_int_equal(journal_open(&journal, &options, &recovery, &failure), -1);
     assert_non_null(strstr(failure.message, path));
 }

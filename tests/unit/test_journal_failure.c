@@ -232,7 +232,9 @@ static void scribble(const char *path, long at, int bytes)
 static void expect_not_opened(struct scene *scene)
 {
     struct failure failure;
-    struct journal_options options = {scene->directory, scene->segment_bytes, 0, &scene->clock};
+    struct journal_options options = {.directory = scene->directory,
+                                      .segment_bytes = scene->segment_bytes,
+                                      .clock = &scene->clock};
     if (journal_open(&scene->journal, &options, &scene->recovery, &failure) == 0)
         fail_msg("opened, segment %" PRId64 " active", journal_active_segment(scene->journal));
     scene->journal = NULL;
