@@ -413,6 +413,15 @@ static void stop(struct daemon *daemon)
         close(daemon->lock);
 }
 
+/* The counters end with the process: what no line has told of yet is told here. */
+static void report_stop(void)
+{
+    struct buffer counters = {0};
+    incident_add_json(&counters);
+    log_notice("stopped; counted %.*s", (int)counters.length, counters.bytes ? counters.bytes : "");
+    buffer_free(&counters);
+}
+
 int main(int count, char **arguments)
 {
     struct daemon daemon = {.lock = -1};
@@ -439,6 +448,6 @@ int main(int count, char **arguments)
     }
     stop(&daemon);
     if (status == 0)
-        log_notice("stopped");
+        report_stop();
     return status;
 }

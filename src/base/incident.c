@@ -53,6 +53,8 @@ static const struct row rows[INCIDENT_COUNT] = {
     [INCIDENT_ACCEPT_FAILED] = {"accept_failed", LOG_LEVEL_WARNING,
                                 "connections that could not be accepted"},
 
+    [INCIDENT_RESERVE_FAILED] = {"reserve_failed", LOG_LEVEL_WARNING,
+                                 "reserves not made, with room on the disk"},
     [INCIDENT_DISK_FULL] = {"disk_full", LOG_LEVEL_ERROR, "times writing stopped for want of room"},
     [INCIDENT_COMMIT_FULL] = {"commit_full", LOG_LEVEL_ERROR, "commits without room on the disk"},
     [INCIDENT_COMMIT_NO_MEMORY] = {"commit_no_memory", LOG_LEVEL_ERROR, "commits without memory"},

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/disk.h"
-#include "base/log.h"
+#include "base/incident.h"
 
 #define START_BYTES (INT64_C(1) << 20)
 
@@ -35,7 +35,7 @@ static bool allocate(const char *path, int64_t bytes)
     if (disk_allocate(path, bytes) == 0)
         return true;
     if (errno != ENOSPC && errno != EDQUOT)
-        log_warning("%s: cannot be made: %s", path, strerror(errno));
+        incident_note(INCIDENT_RESERVE_FAILED, "%s: cannot be made: %s", path, strerror(errno));
     disk_remove(path);
     return false;
 }

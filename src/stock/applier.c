@@ -269,6 +269,8 @@ static bool apply_some(struct applier *applier)
     }
     atomic_store(&applier->applied, stock_progress(applier->stock, 0)->applied);
     set_health(applier, result);
+    if (result == DB_DONE && !more)
+        note_caught_up(applier);
     return more;
 }
 

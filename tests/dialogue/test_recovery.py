@@ -137,6 +137,7 @@ def test_a_roll_that_was_cut_short_is_as_if_it_had_not_begun(shop):
     with open(os.path.join(daemon.directory, "journal", "0000000002.db"), "wb"):
         pass
     daemon.start()
+    daemon.expect_log("<5>roll_undone: ")
     till = daemon.till("T01")
     same(len(till.fetch_all()), 10, "records")
     till.put(receipt("r-10", ("A", 1), seq=10))

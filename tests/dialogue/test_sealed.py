@@ -48,6 +48,7 @@ def test_a_sync_that_fails_in_a_roll_is_final_and_nothing_acknowledged_is_lost(s
     disk.fail_sync.give()
     till.send(op="roll")
     till.expect(ok=False)
+    same(till.ask(op="status")["counters"].get("roll_disk"), 1, "roll_disk")
     till.put(receipt("x-1", ("A", 1), seq=1))
     till.expect(error="JOURNAL_FAILED")
     disk.fail_sync.lift()

@@ -146,6 +146,7 @@ def test_the_watchdog_starves_while_the_disk_hangs_and_is_fed_after(shop):
         pass
     till.put(sale("x", ("A", 1)))
     manager.hush(quiet_s=2)
+    daemon.expect_log("<3>thread_stuck: ")
     os.unlink(hold)
     till.expect(offset=0)
     manager.hear("WATCHDOG=1")

@@ -21,7 +21,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/incident.h"
 #include "journal/journal.h"
 #include "journal/read.h"
 
@@ -35,9 +35,18 @@ static inline void assert_text(struct text got, const char *want)
     fail_msg("got '%.*s', want '%s'", (int)got.length, got.bytes ? got.bytes : "", want);
 }
 
+/* No lines of log, and what is counted begins at zero. */
 static inline void quiet_log(void)
 {
     log_set_level((enum log_level)0);
+    incident_reset(NULL);
+}
+
+static inline void expect_counted(enum incident kind, int64_t want)
+{
+    if (incident_count(kind) != want)
+        fail_msg("%s: got %" PRId64 ", want %" PRId64, incident_name(kind), incident_count(kind),
+                 want);
 }
 
 /* Writes beyond `bytes` of any file fail from here on, with EFBIG; RLIM_INFINITY ends it. */

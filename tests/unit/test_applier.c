@@ -365,6 +365,7 @@ static void when_the_stock_file_fails_it_stands_and_says_so(void **state)
     assert_int_not_equal(applier_step(fixture->applier), WORKER_AGAIN);
     limit_files(RLIM_INFINITY);
     assert_int_equal(health(fixture), APPLIER_FAILED);
+    expect_counted(INCIDENT_APPLIER_STANDS_FAILED, 1);
     assert_int_equal(applied(fixture), 0);
     assert_ptr_equal(fixture->delivered, &append);
     assert_string_equal(append.error, "APPLIER_FAILED");
@@ -399,6 +400,8 @@ static void a_damaged_batch_is_not_passed_over(void **state)
     step_to_the_end(fixture);
     assert_int_equal(health(fixture), APPLIER_FAILED);
     assert_int_equal(applied(fixture), 1);
+    expect_counted(INCIDENT_BATCH_DAMAGED, 1);
+    expect_counted(INCIDENT_APPLIER_STANDS_FAILED, 1);
 }
 
 static void a_missing_batch_is_not_passed_over(void **state)
@@ -410,6 +413,8 @@ static void a_missing_batch_is_not_passed_over(void **state)
     step_to_the_end(fixture);
     assert_int_equal(health(fixture), APPLIER_FAILED);
     assert_int_equal(applied(fixture), 1);
+    expect_counted(INCIDENT_APPLIER_READ_FAILED, 1);
+    expect_counted(INCIDENT_APPLIER_STANDS_FAILED, 1);
 }
 
 /* --- a stock file that cannot be used --- */
@@ -469,6 +474,8 @@ static void a_damaged_stock_file_is_set_aside(void **state)
         fputs("this is no database\n", file);
     fclose(file);
     expect_made_anew(fixture);
+    expect_counted(INCIDENT_STOCK_SET_ASIDE, 1);
+    expect_counted(INCIDENT_STOCK_REBUILT, 1);
 }
 
 /* Files open already stay usable; no other can be opened. */
@@ -490,9 +497,11 @@ static void a_passing_lack_of_descriptors_passes(void **state)
     limit_descriptors(3);
     step_to_the_end(fixture);
     assert_int_equal(health(fixture), APPLIER_WAITING);
+    expect_counted(INCIDENT_APPLIER_STANDS_WAITING, 1);
     limit_descriptors(RLIM_INFINITY);
     step_to_the_end(fixture);
     assert_int_equal(health(fixture), APPLIER_OK); /* with nothing to apply, too */
+    expect_counted(INCIDENT_APPLIER_RESUMED, 1);
     put_sales(fixture, 3, 5);
     step_to_the_end(fixture);
     assert_int_equal(applied(fixture), 5);

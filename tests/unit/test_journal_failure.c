@@ -74,6 +74,7 @@ static void without_room_nobody_in_the_commit_is_acknowledged(void **state)
     for (size_t i = 0; i < COUNT(appends); i++)
         expect_error(&appends[i], "JOURNAL_FULL");
     expect_health(scene, JOURNAL_IS_FULL);
+    expect_counted(INCIDENT_COMMIT_FULL, 1);
     assert_int_equal(end_of(scene, STOCK_TOPIC), 1);
     assert_int_equal(end_of(scene, "t"), -1);
     assert_int_equal(journal_active_segment(scene->journal), 0);
@@ -102,6 +103,8 @@ static void with_room_again_what_was_refused_is_taken(void **state)
     assert_false(again.duplicate);
     assert_int_equal(again.offset, 0);
     expect_health(scene, JOURNAL_OK);
+    expect_counted(INCIDENT_COMMIT_FULL, 1);
+    expect_counted(INCIDENT_JOURNAL_RESUMED, 1);
     scene_reopen(scene);
     assert_true(scene_append(scene, append_sent("T01", 7, "2")).duplicate);
     expect_values(scene, STOCK_TOPIC, "1");
@@ -144,11 +147,13 @@ static void a_segment_without_room_for_the_next_grows_on(void **state)
     assert_int_equal(mkdir(in_the_way, 0700), 0);
     scene_tend(scene);
     assert_int_equal(journal_active_segment(scene->journal), 0);
+    expect_counted(INCIDENT_ROLL_FAILED, 1);
     assert_int_equal(rmdir(in_the_way), 0);
     for (int i = 0; i < 10; i++)
         scene_put(scene, append_of(STOCK_TOPIC, large));
     scene_tend(scene);
     assert_int_equal(journal_active_segment(scene->journal), 1);
+    expect_counted(INCIDENT_SEGMENT_BEGUN, 2);
     assert_int_equal(end_of(scene, STOCK_TOPIC), 20);
 }
 
@@ -165,6 +170,7 @@ static void a_refused_statement_takes_the_whole_commit_with_it_and_nothing_more(
     for (size_t i = 0; i < COUNT(appends); i++)
         expect_error(&appends[i], "FAILED");
     expect_health(scene, JOURNAL_OK);
+    expect_counted(INCIDENT_COMMIT_MISTAKE, 1);
     run_sql(scene, "ALTER TABLE away RENAME TO tillq_group");
     assert_int_equal(end_of(scene, "t"), -1);
     assert_int_equal(scene_put(scene, append_sent("T01", 0, "3")), 1);
@@ -186,6 +192,7 @@ static void a_journal_that_is_held_refuses_and_goes_on_later(void **state)
     struct append refused = scene_append(scene, append_sent("T01", 0, "1"));
     assert_non_null(refused.error);
     expect_health(scene, JOURNAL_OK);
+    expect_counted(INCIDENT_COMMIT_BUSY, 1);
     db_rollback(other);
     db_close(other);
     assert_int_equal(scene_put(scene, append_sent("T01", 0, "1")), 0);
@@ -205,9 +212,11 @@ static void after_a_failed_write_nothing_is_written_until_a_restart(void **state
     limit_files(RLIM_INFINITY);
     expect_error(&refused, "JOURNAL_FAILED");
     expect_health(scene, JOURNAL_IS_FAILED);
+    expect_counted(INCIDENT_COMMIT_DISK, 1);
     struct append later = scene_append(scene, append_sent("T01", 500, "2"));
     expect_error(&later, "JOURNAL_FAILED");
     assert_false(scene_tend(scene));
+    expect_counted(INCIDENT_COMMIT_DISK, 1); /* nothing is tried any more */
 
     int64_t acknowledged = end_of(scene, STOCK_TOPIC);
     scene_reopen(scene);
