@@ -74,6 +74,9 @@ static const struct row rows[INCIDENT_COUNT] = {
     [INCIDENT_OFFSETS_UNKNOWN] = {"offsets_unknown", LOG_LEVEL_WARNING,
                                   "starts after which re-sends have no offsets"},
 
+    [INCIDENT_DOCUMENT_REJECTED] = {"document_rejected", LOG_LEVEL_WARNING, "documents rejected"},
+    [INCIDENT_DOCUMENT_CONFLICT] = {"document_conflict", LOG_LEVEL_WARNING,
+                                    "documents with an id of another"},
     [INCIDENT_APPLIER_STANDS_FULL] = {"applier_full", LOG_LEVEL_ERROR,
                                       "stands without room for the stock file"},
     [INCIDENT_APPLIER_STANDS_WAITING] = {"applier_waiting", LOG_LEVEL_ERROR,

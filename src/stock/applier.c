@@ -242,6 +242,25 @@ static void note_caught_up(struct applier *applier)
                   (long long)atomic_load(&applier->applied));
 }
 
+/* What was decided between two moments, when it is on record. A stock file made anew decides again
+ * what was told before. */
+static void note_outcomes(const struct applier *applier, const struct progress *before)
+{
+    static const struct {
+        enum outcome outcome;
+        enum incident kind;
+    } told[] = {{OUTCOME_REJECTED, INCIDENT_DOCUMENT_REJECTED},
+                {OUTCOME_CONFLICT, INCIDENT_DOCUMENT_CONFLICT}};
+    const struct progress *after = stock_progress(applier->stock, 0);
+    for (int i = 0; i < 2 && !applier->rebuilding; i++) {
+        int64_t more = after->outcomes[told[i].outcome] - before->outcomes[told[i].outcome];
+        if (more > 0)
+            incident_note_many(told[i].kind, more, "%lld of the offsets %lld to %lld",
+                               (long long)more, (long long)before->applied,
+                               (long long)after->applied - 1);
+    }
+}
+
 /* One transaction. True where there is more to apply. */
 static bool apply_some(struct applier *applier)
 {
@@ -258,12 +277,15 @@ static bool apply_some(struct applier *applier)
         note_caught_up(applier);
         return false;
     }
+    struct progress before = *stock_progress(applier->stock, 0);
     enum db_result result = stock_begin(applier->stock);
     if (result == DB_DONE)
         result = fold_some(applier, &documents, &more);
     if (result == DB_DONE)
         result = stock_commit(applier->stock);
-    if (result != DB_DONE) {
+    if (result == DB_DONE) {
+        note_outcomes(applier, &before);
+    } else {
         stock_rollback(applier->stock);
         more = false;
     }

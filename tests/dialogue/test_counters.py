@@ -265,6 +265,21 @@ def test_what_a_start_mends_is_counted(shop):
         true(f"{name}: " in after, f"got {after!r}, want a line about {name}")
 
 
+def test_documents_rejected_and_in_conflict_are_counted_once_each(shop):
+    daemon = shop.daemon()
+    till = daemon.till("T01")
+    for document, outcome in ((receipt("a", ("A", 1)), "accepted"), (receipt("a", ("A", 2)), "conflict"),
+                              (receipt("a", ("A", 1)), "duplicate"),
+                              (sale("b", ("A", 9), check="hard"), "rejected"),
+                              (sale("c", ("A", 9), check="hard"), "rejected")):
+        till.put(document, ack="applied")
+        till.expect(outcome=outcome)
+    expect_counted(till, document_rejected=2, document_conflict=1)
+    same(daemon.log().count("<4>document_conflict: 1 of the offsets 1 to 1"), 1, "lines of log")
+    daemon.restart()
+    same(counters(daemon.till()), {}, "counters of a daemon that decided nothing")
+
+
 def test_rolls_and_seals_are_counted(shop):
     daemon = shop.daemon()
     till = daemon.till("T01")
