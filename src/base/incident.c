@@ -120,7 +120,8 @@ static int64_t now_us(void)
     return clock_monotonic_us(clock ? clock : &clock_system);
 }
 
-static void note(enum incident kind, int64_t times, const char *format, va_list arguments)
+__attribute__((format(printf, 3, 0))) static void note(enum incident kind, int64_t times,
+                                                       const char *format, va_list arguments)
 {
     const struct row *row = &rows[kind];
     int64_t kept_back;
