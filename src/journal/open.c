@@ -191,6 +191,25 @@ int journal_prepare(struct journal *journal, struct failure *failure)
     return 0;
 }
 
+/* What a log holds after a kill may lie in the kernel's memory alone: written but never synced, or
+ * taken for clean after a sync that failed. Before anybody is told that a record of it is there
+ * (a duplicate, last_seq, a fetch) it is synced and moved into its file. */
+static int settle_log(struct journal *journal, int64_t log_bytes, struct failure *failure)
+{
+    if (log_bytes == 0)
+        return 0;
+    enum db_result result = db_checkpoint(journal->db);
+    if (result >= DB_DAMAGED)
+        return failure_set(failure, "FAILED", "%s: its log cannot be put on the disk",
+                           db_path(journal->db));
+    if (result == DB_FULL)
+        journal_become_full(journal);
+    if (result >= DB_FULL)
+        incident_note(INCIDENT_CHECKPOINT_FAILED,
+                      "the log found at start is synced, and is moved later");
+    return 0;
+}
+
 /* The newest whole segment becomes the active one; a file a roll left half made is used by the next
  * roll. Where there is none, segment 0 is made. */
 static int open_active(struct journal *journal, int64_t lowest, int64_t highest,
@@ -220,7 +239,8 @@ static int open_active(struct journal *journal, int64_t lowest, int64_t highest,
             if (log_bytes > 0)
                 incident_note(INCIDENT_LOG_RECOVERED, "%lld pages of the log of segment %lld",
                               (long long)recovery->log_pages_recovered, (long long)number);
-            return journal_prepare(journal, failure);
+            return settle_log(journal, log_bytes, failure) == 0 ? journal_prepare(journal, failure)
+                                                                : -1;
         }
         db_close(journal->db);
         journal->db = NULL;

@@ -69,6 +69,12 @@ class Daemon:
         self.address = match.group(1)
         return self
 
+    def said_so_far(self):
+        """What lies on its standard output; does not wait and takes it away."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.process.stdout, selectors.EVENT_READ)
+            return os.read(self.process.stdout.fileno(), 4096) if selector.select(0) else b""
+
     def _command(self):
         command = self.wrapper + [self.shop.program("tillqd"), "-d", self.directory]
         if self.config_path:

@@ -175,3 +175,25 @@ def test_a_hanging_stock_file_does_not_hold_up_the_journal(shop):
     till.expect(offset=sent)
     disk.hold_sync.lift()
     till.expect_stock(A=str(sent + 1))
+
+
+def test_a_log_found_at_start_is_synced_before_anybody_is_told_of_it(shop):
+    """After a kill it may lie in the kernel's memory alone, and a duplicate is a promise too."""
+    disk = Disk(shop)
+    daemon = shop.daemon(**disk.options())
+    till = daemon.till("T01")
+    till.put(sale("x", ("A", 1), seq=0))
+    till.expect(offset=0)
+    daemon.kill9()
+    disk.hold_sync.give()
+    daemon.launch()
+    disk.hold_sync.wait_held()
+    true(b"ready" not in daemon.said_so_far(), "ready before the sync")
+    disk.hold_sync.lift()
+    daemon.wait_ready()
+    till = daemon.till("T01")
+    till.put(sale("x", ("A", 1), seq=0))
+    till.expect(offset=0, duplicate=True)
+    log = daemon.directory + "/journal/0000000000.db"
+    with open(log, "rb") as file:
+        true(b'"id":"x"' in file.read(), "the log was not moved into its file")

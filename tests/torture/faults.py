@@ -200,7 +200,9 @@ def sync_fails(torture):
 def read_only(torture):
     torture.history.stop()
     if torture.room.can_cut:
+        stand_still(torture)  # a sync amid this may end well and yet be lost; no disk does that
         torture.room.turn_read_only()
+        torture.daemon.signal(signal.SIGCONT)
     else:
         torture.fail_write.give("EROFS")
     try:
