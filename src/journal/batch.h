@@ -53,6 +53,13 @@ void batch_hash(struct sha256 *hash, const unsigned char before[SHA256_BYTES],
                 const struct batch *batch, unsigned char after[SHA256_BYTES]);
 
 /* Reading. */
+/* Its offsets are such as we give. */
+static inline bool batch_has_offsets(const struct batch *batch)
+{
+    return batch->base_offset >= 0 && batch->base_offset < OFFSET_LIMIT && batch->count >= 0 &&
+           batch->count <= OFFSET_LIMIT - batch->base_offset;
+}
+
 struct batch_cursor {
     const struct batch *batch;
     int64_t index; /* of the record read next */
@@ -61,7 +68,7 @@ struct batch_cursor {
 
 void batch_start(struct batch_cursor *cursor, const struct batch *batch);
 /* The next record's offset, time and value; `meta` for batch_origin. 1, 0 after the last one, -1
- * where the lengths do not fit the columns (the batch is damaged). */
+ * where the lengths do not fit the columns, or the offsets are none (the batch is damaged). */
 int batch_next(struct batch_cursor *cursor, struct record *record, struct text *meta);
 /* Fills key, headers, producer and seq from `meta`, using `json` as work space. 0 or -1. */
 int batch_origin(struct text meta, struct json *json, struct record *record);

@@ -33,17 +33,24 @@ static int load_end(struct journal *journal, struct partition *partition)
     char sql[TABLE_NAME_BYTES + 96], table[TABLE_NAME_BYTES];
     partition_table(table, text_of(partition->topic), partition->number);
     snprintf(sql, sizeof sql,
-             "SELECT base_offset + count, hash FROM \"%s\" ORDER BY base_offset DESC LIMIT 1",
+             "SELECT base_offset, count, hash FROM \"%s\" ORDER BY base_offset DESC LIMIT 1",
              table);
     struct db_statement *last = db_prepare(journal->db, sql);
     if (!last)
         return -1;
     enum db_result result = db_step(last);
     bool sound = result == DB_DONE;
-    if (result == DB_ROW && db_blob(last, 1).length == SHA256_BYTES) {
-        partition->end = db_int(last, 0);
-        memcpy(partition->head, db_blob(last, 1).bytes, SHA256_BYTES);
-        sound = true;
+    struct batch batch = {0};
+    if (result == DB_ROW) {
+        batch.base_offset = db_int(last, 0);
+        batch.count = db_int(last, 1);
+        batch.hash = db_blob(last, 2);
+        sound = batch_has_offsets(&batch) && batch.base_offset >= partition->end &&
+                batch.hash.length == SHA256_BYTES;
+    }
+    if (result == DB_ROW && sound) {
+        partition->end = batch.base_offset + batch.count;
+        memcpy(partition->head, batch.hash.bytes, SHA256_BYTES);
     }
     db_finalize(last);
     return sound ? journal_prepare_insert(journal, partition) : -1;
@@ -52,7 +59,8 @@ static int load_end(struct journal *journal, struct partition *partition)
 static int load_partitions(struct journal *journal)
 {
     struct db_statement *row =
-        db_prepare(journal->db, "SELECT topic, partition, log_start, start, start_hash FROM"
+        db_prepare(journal->db, "SELECT topic, partition, log_start, start, start_hash,"
+                                " typeof(topic)='text' AND typeof(partition)='integer' FROM"
                                 " tillq_partition ORDER BY topic<>'" STOCK_TOPIC "', topic");
     if (!row)
         return -1;
@@ -61,11 +69,14 @@ static int load_partitions(struct journal *journal)
     while (result == 0 && (step = db_step(row)) == DB_ROW) {
         struct text topic = db_text(row, 0), hash = db_blob(row, 4);
         struct partition *partition = NULL;
-        if (topic_name_ok(topic) && hash.length == SHA256_BYTES)
-            partition = journal_add_partition(journal, topic, (int)db_int(row, 1));
+        int64_t number = db_int(row, 1), log_start = db_int(row, 2), start = db_int(row, 3);
+        bool sound = db_int(row, 5) == 1 && number >= 0 && number <= INT_MAX && log_start >= 0 &&
+                     log_start <= start && start < OFFSET_LIMIT;
+        if (sound && topic_name_ok(topic) && hash.length == SHA256_BYTES)
+            partition = journal_add_partition(journal, topic, (int)number);
         if (partition) {
-            partition->log_start = db_int(row, 2);
-            partition->end = db_int(row, 3);
+            partition->log_start = log_start;
+            partition->end = start;
             memcpy(partition->head, hash.bytes, SHA256_BYTES);
         }
         result = partition ? load_end(journal, partition) : -1;
@@ -215,7 +226,7 @@ static int settle_log(struct journal *journal, int64_t log_bytes, struct failure
 static int open_active(struct journal *journal, int64_t lowest, int64_t highest,
                        struct journal_recovery *recovery, struct failure *failure)
 {
-    for (int64_t number = highest; number >= 0 && number >= lowest; number--) {
+    for (int64_t number = highest; number >= 0;) {
         char path[PATH_MAX], log[PATH_MAX + 8];
         segment_path(path, journal->options.directory, number);
         snprintf(log, sizeof log, "%s-wal", path);
@@ -246,6 +257,8 @@ static int open_active(struct journal *journal, int64_t lowest, int64_t highest,
         journal->db = NULL;
         incident_note(INCIDENT_ROLL_UNDONE, "segment %lld is half made; the next roll makes it",
                       (long long)number);
+        if (segment_before(journal->directory, number, &number, failure) != 0)
+            return -1;
     }
     journal->number = lowest < 0 ? -1 : lowest - 1;
     return journal_roll(journal, failure);

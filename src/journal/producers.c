@@ -296,6 +296,8 @@ static int restore_gaps(struct producers *producers, struct producer *producer, 
 
 int producers_restore(struct producers *producers, const struct producer_state *state)
 {
+    if (state->floor < 0 || state->last_seq < state->floor)
+        return -1;
     struct producer *producer = find_or_add(producers, state->name);
     if (!producer)
         return -1;

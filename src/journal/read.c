@@ -15,6 +15,7 @@ struct open_segment {
 struct journal_reader {
     struct open_segment active; /* the newest: bounds, groups, producers */
     struct open_segment scan;   /* where batches are read */
+    int64_t newest;             /* the highest whole segment the scan has seen */
     /* the scan's statements and what they are for */
     struct db_statement *find;
     struct db_statement *find_next; /* base offset of the first batch at or beyond an offset */
@@ -96,10 +97,12 @@ static int open_active(struct journal_reader *reader, struct failure *failure)
     int64_t lowest, highest;
     if (segment_range(reader->directory, &lowest, &highest, failure) != 0)
         return -1;
-    for (int64_t number = highest; number >= lowest && number >= 0; number--) {
+    for (int64_t number = highest; number >= 0;) {
         int found = open_number(reader, active, number, failure);
         if (found != 0)
             return found < 0 ? -1 : 0;
+        if (segment_before(reader->directory, number, &number, failure) != 0)
+            return -1;
     }
     return failure_set(failure, "FAILED", "%s: no readable segment", reader->directory);
 }
@@ -177,17 +180,19 @@ static int seek(struct journal_reader *reader, struct text topic, int partition,
     int64_t lowest, highest;
     if (segment_range(reader->directory, &lowest, &highest, failure) != 0)
         return -1;
-    for (int64_t number = highest; number >= lowest && number >= 0; number--) {
+    for (int64_t number = highest; number >= 0;) {
         forget_aim(reader);
         int found = open_number(reader, &reader->scan, number, failure);
         if (found < 0 || (found == 1 && aim(reader, topic, partition, failure) != 0))
             return -1;
-        if (found == 0)
-            continue;
-        if (reader->find_start < 0)
+        if (found == 1 && number > reader->newest)
+            reader->newest = number;
+        if (found == 1 && reader->find_start < 0)
             return 0; /* topics are carried on, so an older segment does not have it either */
-        if (reader->find_start <= offset)
+        if (found == 1 && reader->find_start <= offset)
             return 1;
+        if (segment_before(reader->directory, number, &number, failure) != 0)
+            return -1;
     }
     return failure_set(failure, "OFFSET_OUT_OF_RANGE", "offset %lld of %.*s-%d is gone",
                        (long long)offset, (int)topic.length, topic.bytes, partition);
@@ -212,12 +217,17 @@ static int find_here(struct journal_reader *reader, int64_t offset, struct batch
             .records = db_text(find, 6),
             .hash = db_blob(find, 7),
         };
-        if (offset < batch->base_offset + batch->count)
+        if (batch_has_offsets(batch) && offset < batch->base_offset + batch->count)
             return 1;
     }
+    bool sound = result == DB_DONE || (result == DB_ROW && batch_has_offsets(batch));
     db_reset(find);
-    if (result == DB_ROW || result == DB_DONE)
+    if (sound)
         return 0;
+    if (result == DB_ROW)
+        return failure_set(failure, "DAMAGED", "%s: the batch before offset %lld of %s-%d is none",
+                           db_path(reader->scan.db), (long long)offset, reader->find_topic,
+                           reader->find_partition);
     return unreadable(reader->scan.db, failure);
 }
 
@@ -254,7 +264,8 @@ int journal_reader_find(struct journal_reader *reader, struct text topic, int pa
             return found;
         int64_t next = reader->scan.number + 1;
         if (!segment_exists(reader->directory, next))
-            return find_nothing(reader, offset, failure);
+            return reader->scan.number < reader->newest ? missing(reader, offset, failure)
+                                                        : find_nothing(reader, offset, failure);
         /* The next segment is there, so this one is complete: but it may have grown between our
          * look and the roll. Look once more, then move on. */
         found = find_here(reader, offset, batch, failure);
@@ -262,6 +273,8 @@ int journal_reader_find(struct journal_reader *reader, struct text topic, int pa
             return found;
         struct open_segment newer = {0};
         found = open_number(reader, &newer, next, failure);
+        if (found == 0 && reader->scan.number < reader->newest)
+            return missing(reader, offset, failure);
         if (found != 1)
             return found;
         close_scan(reader);
@@ -390,13 +403,13 @@ int journal_reader_size(struct journal_reader *reader, int64_t *segments, int64_
     *segments = *bytes = 0;
     if (segment_range(reader->directory, &lowest, &highest, failure) != 0)
         return -1;
-    for (int64_t number = lowest; number >= 0 && number <= highest; number++) {
+    for (int64_t number = lowest; number >= 0;) {
         char path[PATH_MAX];
         segment_path(path, reader->directory, number);
-        if (!segment_exists(reader->directory, number))
-            continue;
         *segments += 1;
         *bytes += bytes_of(path, "") + bytes_of(path, "-wal");
+        if (segment_after(reader->directory, number, &number, failure) != 0)
+            return -1;
     }
     return 0;
 }

@@ -10,6 +10,8 @@
 
 #define TOPIC_NAME_BYTES 100
 #define TOPIC_MAX 256
+/* No partition ever gets so far: what says otherwise is damaged. */
+#define OFFSET_LIMIT (INT64_C(1) << 62)
 
 /* All texts are views; whoever made the record says how long they live. */
 struct record {

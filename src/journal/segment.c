@@ -25,15 +25,17 @@ static int64_t number_of(const char *name)
     return strcmp(end, ".db") == 0 ? number : -1;
 }
 
+/* Of the numbers from `from` to `to`. */
 struct range {
-    int64_t lowest, highest;
+    int64_t from, to;
+    int64_t lowest, highest; /* found; -1 = none */
 };
 
 static void widen(const char *name, void *argument)
 {
     struct range *range = argument;
     int64_t number = number_of(name);
-    if (number < 0)
+    if (number < range->from || number > range->to)
         return;
     if (range->lowest < 0 || number < range->lowest)
         range->lowest = number;
@@ -41,18 +43,46 @@ static void widen(const char *name, void *argument)
         range->highest = number;
 }
 
-int segment_range(const char *directory, int64_t *lowest, int64_t *highest, struct failure *failure)
+static int look(const char *directory, struct range *range, struct failure *failure)
 {
     char folder[PATH_MAX];
     snprintf(folder, sizeof folder, "%s/" JOURNAL_FOLDER, directory);
-    struct range range = {-1, -1};
-    int result = disk_list(folder, widen, &range);
-    *lowest = range.lowest;
-    *highest = range.highest;
-    if (result == 0)
+    range->lowest = range->highest = -1;
+    if (disk_list(folder, widen, range) == 0)
         return 0;
     return failure_set(failure, "FAILED", "%s: %s%s", folder, strerror(errno),
                        errno == ENOENT ? "; that is no data directory of tillqd" : "");
+}
+
+int segment_range(const char *directory, int64_t *lowest, int64_t *highest, struct failure *failure)
+{
+    struct range range = {.from = 0, .to = SEGMENT_LAST};
+    int result = look(directory, &range, failure);
+    *lowest = range.lowest;
+    *highest = range.highest;
+    return result;
+}
+
+int segment_before(const char *directory, int64_t number, int64_t *found, struct failure *failure)
+{
+    struct range range = {.from = 0, .to = number - 1};
+    *found = number - 1;
+    if (number <= 0 || segment_exists(directory, *found))
+        return 0;
+    int result = look(directory, &range, failure);
+    *found = range.highest;
+    return result;
+}
+
+int segment_after(const char *directory, int64_t number, int64_t *found, struct failure *failure)
+{
+    struct range range = {.from = number + 1, .to = SEGMENT_LAST};
+    *found = number + 1;
+    if (segment_exists(directory, *found))
+        return 0;
+    int result = look(directory, &range, failure);
+    *found = range.lowest;
+    return result;
 }
 
 bool segment_exists(const char *directory, int64_t number)

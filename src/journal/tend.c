@@ -221,6 +221,9 @@ static int begin_segment(struct journal *journal, struct failure *failure)
 {
     int64_t number = journal->number + 1;
     char path[PATH_MAX];
+    if (number > SEGMENT_LAST)
+        return failure_set(failure, "FAILED", "%s: no name is left for the next segment",
+                           db_path(journal->db));
     segment_path(path, journal->directory, number);
     struct db *db;
     struct db_options options = {DB_OWNER, DB_SYNC_FULL, journal->options.cache_bytes};
@@ -284,12 +287,14 @@ static int64_t next_unsealed(struct journal *journal)
     struct failure failure;
     if (segment_range(journal->directory, &lowest, &highest, &failure) != 0)
         return -1;
-    for (int64_t number = lowest; number >= 0 && number < journal->number; number++) {
+    for (int64_t number = lowest; number >= 0 && number < journal->number;) {
         char sql[96];
         snprintf(sql, sizeof sql, "SELECT 1 FROM tillq_segment WHERE number=%lld",
                  (long long)number);
-        if (segment_exists(journal->directory, number) && db_int_of(journal->db, sql, 0) == 0)
+        if (db_int_of(journal->db, sql, 0) == 0)
             return number;
+        if (segment_after(journal->directory, number, &number, &failure) != 0)
+            return -1;
     }
     return -1;
 }

@@ -249,9 +249,10 @@ static int64_t lag_ms(struct query *query, int64_t applied, const struct clock *
     if (journal_reader_find(query->journal, TEXT_LITERAL(STOCK_TOPIC), 0, applied, &batch,
                             &failure) != 1)
         return 0;
-    int64_t age_ms = clock_wall_ms(clock) - batch.time_ms;
+    int64_t now_ms = clock_wall_ms(clock);
+    int64_t age_ms = batch.time_ms >= 0 && batch.time_ms < now_ms ? now_ms - batch.time_ms : 0;
     journal_reader_rest(query->journal);
-    return age_ms > 0 ? age_ms : 0;
+    return age_ms;
 }
 
 static int64_t stock_bytes(const struct query *query)
@@ -316,6 +317,8 @@ static int answer_status(struct query *query, const struct request *request,
     int64_t applied =
         query->stock ? db_int_of(query->stock, "SELECT applied FROM progress WHERE partition=0", 0)
                      : 0;
+    if (applied < 0) /* no file of ours; verify names it */
+        applied = 0;
     struct partition_list list = {.reply = reply, .applied = applied};
     int64_t segments, bytes;
     reply_begin(reply, request->tag, request->seq);
@@ -367,14 +370,29 @@ static int answer(struct query *query, const struct request *request, const stru
     }
 }
 
+/* Names and records come off the disk as the bytes that lie there: a bit that has turned over must
+ * not leave as a line that is no JSON. */
+static bool is_json(struct query *query, const struct buffer *reply, size_t from,
+                    struct failure *failure)
+{
+    struct text line = {reply->bytes + from, reply->length - from};
+    if (json_parse(&query->json, line, failure) == 0)
+        return true;
+    if (strcmp(failure->code, "BAD_JSON") == 0)
+        failure_set(failure, "DAMAGED", "what lies on the disk is no text; tillq verify says more");
+    return false;
+}
+
 bool query_answer(struct query *query, const struct request *request, const struct query_live *live,
                   const struct clock *clock, struct buffer *reply)
 {
     struct failure failure = {.code = "FAILED"};
     size_t before = reply->length;
     int answered = answer(query, request, live, clock, reply, &failure);
-    if (answered >= 0)
-        return answered == 1;
+    if (answered == 1)
+        return true;
+    if (answered == 0 && (reply->failed || is_json(query, reply, before, &failure)))
+        return false;
     reply->length = before;
     reply_error(reply, request->tag, request->seq, &failure);
     return false;

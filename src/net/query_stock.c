@@ -8,16 +8,39 @@
 
 #define CURSOR_MARK '\x1f' /* between the parts of a cursor: no name has a control character */
 
-/* Ends a list: `next` where there is one, `applied`, the closing brace. Within one snapshot with
- * the rows before it. */
-static void end_list(struct query *query, struct buffer *reply, struct text next)
+/* A list that ends before its end is no answer. */
+static int unreadable(const struct query *query, struct failure *failure)
 {
+    return failure_set(failure, db_is_damaged(query->stock) ? "DAMAGED" : "FAILED",
+                       "the stock file cannot be read");
+}
+
+static int bad_after(struct failure *failure)
+{
+    return failure_set_field(failure, "BAD_REQUEST", "after",
+                             "after: must be the next of the reply before");
+}
+
+static int broken_ledger(struct failure *failure)
+{
+    return failure_set(failure, "DAMAGED", "the ledger of movements is broken");
+}
+
+/* Ends a list whose last step gave `step`: `next` where there is one, `applied`, the closing brace.
+ * Within one snapshot with the rows before it. 0 or -1. */
+static int end_list(struct query *query, enum db_result step, struct text next,
+                    struct buffer *reply, struct failure *failure)
+{
+    if (step != DB_DONE && step != DB_ROW)
+        return unreadable(query, failure);
     buffer_add_byte(reply, ']');
     if (next.length > 0)
         reply_add_text(reply, "next", next);
     buffer_add_byte(reply, ',');
-    figures_add_applied(reply, query->stock);
+    if (figures_add_applied(reply, query->stock) != 0)
+        return unreadable(query, failure);
     buffer_add_byte(reply, '}');
+    return 0;
 }
 
 /* Runs one list inside one snapshot of the stock file. */
@@ -29,7 +52,7 @@ static int in_snapshot(struct query *query, const struct request *request, struc
     if (query_open_stock(query, failure) != 0)
         return -1;
     if (db_begin_read(query->stock) != DB_DONE)
-        return failure_set(failure, "FAILED", "the stock file cannot be read");
+        return unreadable(query, failure);
     int result = list(query, request, reply, failure);
     db_end_read(query->stock);
     return result;
@@ -108,14 +131,15 @@ static struct db_statement *prepare_page(struct query *query, const struct reque
 }
 
 /* Up to `limit` rows; the cursor of the page after them into `next`, empty where there is none. */
-static void add_page(struct db_statement *row, int64_t limit, struct buffer *reply,
-                     struct buffer *next)
+static enum db_result add_page(struct db_statement *row, int64_t limit, struct buffer *reply,
+                               struct buffer *next)
 {
     struct stock_row figures;
     int64_t count = 0;
-    while (db_step(row) == DB_ROW) {
+    enum db_result step;
+    while ((step = db_step(row)) == DB_ROW) {
         if (count == limit) /* one row more was asked for, to know */
-            return;
+            return step;
         read_figures(row, &figures);
         if (count++ > 0)
             buffer_add_byte(reply, ',');
@@ -128,6 +152,7 @@ static void add_page(struct db_statement *row, int64_t limit, struct buffer *rep
         buffer_add_text(next, figures.sku);
     }
     buffer_clear(next);
+    return step;
 }
 
 static int list_stock(struct query *query, const struct request *request, struct buffer *reply,
@@ -135,21 +160,25 @@ static int list_stock(struct query *query, const struct request *request, struct
 {
     struct text after[3] = {TEXT_LITERAL(""), TEXT_LITERAL(""), TEXT_LITERAL("")};
     if (request->after.bytes && !cut_cursor(request->after, after))
-        return failure_set_field(failure, "BAD_REQUEST", "after",
-                                 "after: must be the next of the reply before");
+        return bad_after(failure);
     struct buffer skus = {0}, next = {0};
     add_skus(request, &skus);
-    struct db_statement *row = prepare_page(query, request, after, buffer_text(&skus));
+    struct db_statement *row =
+        skus.failed ? NULL : prepare_page(query, request, after, buffer_text(&skus));
+    int result = -1;
     if (row) {
         reply_begin(reply, request->tag, request->seq);
         buffer_add_string(reply, ",\"stock\":[");
-        add_page(row, request->limit, reply, &next);
-        end_list(query, reply, buffer_text(&next));
+        enum db_result step = add_page(row, request->limit, reply, &next);
+        reply->failed = reply->failed || next.failed;
+        result = end_list(query, step, buffer_text(&next), reply, failure);
         db_finalize(row);
+    } else {
+        unreadable(query, failure);
     }
     buffer_free(&skus);
     buffer_free(&next);
-    return row ? 0 : failure_set(failure, "FAILED", "the stock file cannot be read");
+    return result;
 }
 
 static bool all_strings(const struct json *json, uint32_t array)
@@ -178,38 +207,40 @@ struct chains {
     int count;
 };
 
-static int first_heads(struct query *query, const struct request *request, struct chains *chains)
+static int first_heads(struct query *query, const struct request *request, struct chains *chains,
+                       struct failure *failure)
 {
     struct db_statement *row = db_prepare(
         query->stock, "SELECT last_movement FROM stock WHERE sku=?1 AND (?2 IS NULL OR shop=?2)"
                       " AND (?3 IS NULL OR location=?3) AND last_movement>0 LIMIT ?4");
     if (!row)
-        return -1;
+        return unreadable(query, failure);
     db_bind_text(row, 1, request->sku);
     bind_filter(row, 2, request->shop);
     bind_filter(row, 3, request->location);
     db_bind_int(row, 4, CHAINS_MAX);
-    while (db_step(row) == DB_ROW && chains->count < CHAINS_MAX)
+    enum db_result step;
+    while ((step = db_step(row)) == DB_ROW && chains->count < CHAINS_MAX)
         chains->heads[chains->count++] = db_int(row, 0);
     db_finalize(row);
-    return 0;
+    return step == DB_ROW || step == DB_DONE ? 0 : unreadable(query, failure);
 }
 
 /* The cursor is the heads themselves: "17,12". */
-static int heads_from(struct text after, struct chains *chains)
+static int heads_from(struct text after, struct chains *chains, struct failure *failure)
 {
     char digits[24];
     while (after.length > 0) {
         const char *comma = memchr(after.bytes, ',', after.length);
         size_t length = comma ? (size_t)(comma - after.bytes) : after.length;
         if (length == 0 || length >= sizeof digits || chains->count == CHAINS_MAX)
-            return -1;
+            return bad_after(failure);
         memcpy(digits, after.bytes, length);
         digits[length] = '\0';
         char *end;
         long long head = strtoll(digits, &end, 10);
         if (*end != '\0' || head <= 0)
-            return -1;
+            return bad_after(failure);
         chains->heads[chains->count++] = head;
         length += comma ? 1 : 0;
         after.bytes += length;
@@ -265,39 +296,56 @@ static const char movement_sql[] =
     " m.previous FROM movement m JOIN stock s ON s.id=m.stock"
     " JOIN document d ON d.partition=m.partition AND d.offset=m.offset WHERE m.id=?";
 
+/* The newest movement of all chains; its chain goes on with the one before it. 1, 0 where none is
+ * left, -1 (SQLite), -2 no such movement, -3 where what comes next cannot have come before. */
+static int add_next_movement(struct db_statement *row, struct chains *chains, bool first,
+                             struct buffer *reply)
+{
+    if (chains->count == 0)
+        return 0;
+    int chain = newest(chains);
+    db_bind_int(row, 1, chains->heads[chain]);
+    enum db_result step = db_step(row);
+    int64_t previous = step == DB_ROW ? db_int(row, 15) : 0;
+    bool sound =
+        step == DB_ROW && previous >= 0 && previous < chains->heads[chain] && db_int(row, 13) > 0;
+    if (sound) {
+        if (!first)
+            buffer_add_byte(reply, ',');
+        add_movement(reply, row);
+        chains->heads[chain] = previous > 0 ? previous : chains->heads[--chains->count];
+    }
+    db_reset(row);
+    return sound ? 1 : step == DB_DONE ? -2 : step == DB_ROW ? -3 : -1;
+}
+
 static int list_movements(struct query *query, const struct request *request, struct buffer *reply,
                           struct failure *failure)
 {
     struct chains chains = {0};
-    if (request->after.bytes ? heads_from(request->after, &chains) != 0
-                             : first_heads(query, request, &chains) != 0)
-        return failure_set_field(failure, "BAD_REQUEST", "after",
-                                 "after: must be the next of the reply before");
+    if (request->after.bytes ? heads_from(request->after, &chains, failure) != 0
+                             : first_heads(query, request, &chains, failure) != 0)
+        return -1;
     struct db_statement *row = db_prepare(query->stock, movement_sql);
     if (!row)
-        return failure_set(failure, "FAILED", "the stock file cannot be read");
+        return unreadable(query, failure);
     reply_begin(reply, request->tag, request->seq);
     buffer_add_string(reply, ",\"movements\":[");
-    for (int64_t count = 0; chains.count > 0 && count < request->limit; count++) {
-        int chain = newest(&chains);
-        db_bind_int(row, 1, chains.heads[chain]);
-        if (db_step(row) != DB_ROW)
-            break;
-        if (count > 0)
-            buffer_add_byte(reply, ',');
-        add_movement(reply, row);
-        chains.heads[chain] = db_int(row, 15);
-        db_reset(row);
-        if (chains.heads[chain] == 0)
-            chains.heads[chain] = chains.heads[--chains.count];
-    }
+    int more = 1;
+    for (int64_t count = 0; more == 1 && count < request->limit; count++)
+        more = add_next_movement(row, &chains, count == 0, reply);
     db_finalize(row);
+    if (more == -1)
+        return unreadable(query, failure);
+    if (more < 0)
+        return more == -2 && request->after.bytes ? bad_after(failure) : broken_ledger(failure);
     struct buffer next = {0};
     for (int i = 0; i < chains.count; i++)
         buffer_add_format(&next, "%s%lld", i == 0 ? "" : ",", (long long)chains.heads[i]);
-    end_list(query, reply, buffer_text(&next));
+    reply->failed = reply->failed || next.failed;
+    int result = end_list(query, DB_DONE, buffer_text(&next), reply, failure);
     buffer_free(&next);
-    return 0;
+    return result;
 }
 
 int query_movements(struct query *query, const struct request *request, struct buffer *reply,
@@ -341,8 +389,7 @@ static int list_dead(struct query *query, const struct request *request, struct 
         long long after_partition, after_offset;
         snprintf(cursor, sizeof cursor, "%.*s", (int)request->after.length, request->after.bytes);
         if (sscanf(cursor, "%lld:%lld", &after_partition, &after_offset) != 2)
-            return failure_set_field(failure, "BAD_REQUEST", "after",
-                                     "after: must be the next of the reply before");
+            return bad_after(failure);
         partition = after_partition;
         offset = after_offset;
     }
@@ -356,7 +403,7 @@ static int list_dead(struct query *query, const struct request *request, struct 
               " WHERE (partition, offset) > (?1, ?2) AND state='dead'"
               " ORDER BY partition, offset LIMIT ?3");
     if (!row)
-        return failure_set(failure, "FAILED", "the stock file cannot be read");
+        return unreadable(query, failure);
     db_bind_int(row, 1, partition);
     db_bind_int(row, 2, offset);
     db_bind_int(row, 3, request->limit + 1);
@@ -365,7 +412,8 @@ static int list_dead(struct query *query, const struct request *request, struct 
     bool more = false;
     reply_begin(reply, request->tag, request->seq);
     buffer_add_string(reply, ",\"dead\":[");
-    while (db_step(row) == DB_ROW) {
+    enum db_result step;
+    while ((step = db_step(row)) == DB_ROW) {
         more = count == request->limit || reply->length >= REPLY_BYTES;
         if (more)
             break;
@@ -376,9 +424,11 @@ static int list_dead(struct query *query, const struct request *request, struct 
         buffer_add_format(&next, "%lld:%lld", (long long)db_int(row, 0), (long long)db_int(row, 1));
     }
     db_finalize(row);
-    end_list(query, reply, more ? buffer_text(&next) : (struct text){0});
+    reply->failed = reply->failed || next.failed;
+    int result =
+        end_list(query, step, more ? buffer_text(&next) : (struct text){0}, reply, failure);
     buffer_free(&next);
-    return 0;
+    return result;
 }
 
 int query_dead(struct query *query, const struct request *request, struct buffer *reply,

@@ -68,21 +68,24 @@ static int by_row(const void *a, const void *b)
     return order != 0 ? order : text_compare(x->sku, y->sku);
 }
 
+/* 0, 1 where it is no document, -1 no memory. */
 static int read_document(struct answer *answer, struct text value)
 {
     struct document_defaults none = {0};
-    return json_parse(&answer->json, value, NULL) == 0 &&
-                   document_read(&answer->document, &answer->json, 0, &none, NULL) == 0
-               ? 0
-               : -1;
+    struct failure failure;
+    if (json_parse(&answer->json, value, &failure) == 0 &&
+        document_read(&answer->document, &answer->json, 0, &none, &failure) == 0)
+        return 0;
+    return strcmp(failure.code, "NO_MEMORY") == 0 ? -1 : 1;
 }
 
-/* The rows the document names, as they are now, each once. */
-static void add_rows_now(struct answer *answer, struct text value, struct buffer *out)
+/* The rows the document names, as they are now, each once. 0 or -1. */
+static int add_rows_now(struct answer *answer, struct text value, struct buffer *out)
 {
     struct document *document = &answer->document;
-    if (read_document(answer, value) != 0)
-        return;
+    int read = read_document(answer, value);
+    if (read != 0)
+        return read < 0 ? -1 : 0;
     if (document->line_count > 1)
         qsort(document->lines, document->line_count, sizeof *document->lines, by_row);
     int count = 0;
@@ -92,22 +95,28 @@ static void add_rows_now(struct answer *answer, struct text value, struct buffer
         db_bind_text(answer->find_now, 1, document->shop);
         db_bind_text(answer->find_now, 2, document->lines[i].location);
         db_bind_text(answer->find_now, 3, document->lines[i].sku);
-        if (db_step(answer->find_now) == DB_ROW)
+        enum db_result step = db_step(answer->find_now);
+        if (step == DB_ROW)
             add_row(out, answer->find_now, &count);
         db_reset(answer->find_now);
+        if (step != DB_ROW && step != DB_DONE)
+            return -1;
     }
+    return 0;
 }
 
-static void add_rows_after(struct answer *answer, int64_t first, int64_t movements,
-                           struct buffer *out)
+static int add_rows_after(struct answer *answer, int64_t first, int64_t movements,
+                          struct buffer *out)
 {
     struct db_statement *row = answer->find_after;
     int count = 0;
     db_bind_int(row, 1, first);
     db_bind_int(row, 2, first + movements - 1);
-    while (db_step(row) == DB_ROW)
+    enum db_result step;
+    while ((step = db_step(row)) == DB_ROW)
         add_row(out, row, &count);
     db_reset(row);
+    return step == DB_DONE ? 0 : -1;
 }
 
 int answer_add(struct answer *answer, int partition, int64_t offset, struct text value,
@@ -120,6 +129,7 @@ int answer_add(struct answer *answer, int partition, int64_t offset, struct text
         db_reset(document);
         return -1;
     }
+    size_t before = out->length;
     buffer_add_string(out, "\"outcome\":\"");
     buffer_add_string(out, outcome_name((enum outcome)db_int(document, 0)));
     buffer_add_byte(out, '"');
@@ -134,22 +144,27 @@ int answer_add(struct answer *answer, int partition, int64_t offset, struct text
     int64_t first = db_int(document, 3), movements = db_int(document, 4);
     db_reset(document);
     buffer_add_string(out, ",\"stock\":[");
-    if (movements > 0)
-        add_rows_after(answer, first, movements, out);
-    else
-        add_rows_now(answer, value, out);
+    int result = movements > 0 ? add_rows_after(answer, first, movements, out)
+                               : add_rows_now(answer, value, out);
     buffer_add_string(out, "],");
-    figures_add_applied(out, answer->db);
-    return 0;
+    if (result == 0)
+        result = figures_add_applied(out, answer->db);
+    if (result != 0)
+        out->length = before;
+    return result;
 }
 
-int64_t answer_find_offset(struct answer *answer, struct text value)
+int answer_find_offset(struct answer *answer, struct text value, int64_t *offset)
 {
-    if (read_document(answer, value) != 0)
-        return -1;
+    *offset = -1;
+    int read = read_document(answer, value);
+    if (read != 0)
+        return read < 0 ? -1 : 0;
     db_bind_text(answer->find_id, 1, answer->document.terminal);
     db_bind_text(answer->find_id, 2, answer->document.id);
-    int64_t offset = db_step(answer->find_id) == DB_ROW ? db_int(answer->find_id, 0) : -1;
+    enum db_result step = db_step(answer->find_id);
+    if (step == DB_ROW)
+        *offset = db_int(answer->find_id, 0);
     db_reset(answer->find_id);
-    return offset;
+    return step == DB_ROW || step == DB_DONE ? 0 : -1;
 }

@@ -14,11 +14,14 @@ void answer_free(struct answer *answer);
 
 /* Adds the members "outcome", "reason", "detail", "stock" and "applied" of the document at
  * (partition, offset). For an accepted document the stock is that right after it; for any other, as
- * of `applied`. `value` is the document as the journal has it. 0, or -1 where it is not there. */
+ * of `applied`. `value` is the document as the journal has it. 0, or -1 with `out` as it was, where
+ * it is not there or cannot be read now. */
 int answer_add(struct answer *answer, int partition, int64_t offset, struct text value,
                struct buffer *out) __attribute__((warn_unused_result));
 
-/* Where the document of `value` was journaled first, by its id; -1 unknown. */
-int64_t answer_find_offset(struct answer *answer, struct text value);
+/* Where the document of `value` was journaled first, by its id; -1 = that id was never applied. 0,
+ * or -1 where that cannot be told now. */
+int answer_find_offset(struct answer *answer, struct text value, int64_t *offset)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -299,10 +299,13 @@ static bool apply_some(struct applier *applier)
 /* --- answering --- */
 
 /* A re-send has the id of a document we know. One with another id is a terminal that lost count of
- * its seqs: it must not go by in silence, its document was not journaled. */
-static void look_at_duplicate(struct applier *applier, struct append *append)
+ * its seqs: it must not go by in silence, its document was not journaled. 0, or -1 where nobody can
+ * tell. */
+static int look_at_duplicate(struct applier *applier, struct append *append)
 {
-    int64_t known_at = answer_find_offset(applier->answer, append->record.value);
+    int64_t known_at;
+    if (answer_find_offset(applier->answer, append->record.value, &known_at) != 0)
+        return -1;
     append->reused = known_at < 0;
     if (append->offset < 0)
         append->offset = known_at;
@@ -310,14 +313,15 @@ static void look_at_duplicate(struct applier *applier, struct append *append)
         incident_note(
             INCIDENT_SEQ_REUSED, "terminal %.*s sent seq %lld again with another document",
             (int)append->producer.length, append->producer.bytes, (long long)append->record.seq);
+    return 0;
 }
 
 /* True where the append is answered, one way or the other. */
 static bool answer_one(struct applier *applier, struct append *append)
 {
     bool well = atomic_load(&applier->health) == APPLIER_OK;
-    if (append->duplicate && well)
-        look_at_duplicate(applier, append);
+    if (append->duplicate && well && look_at_duplicate(applier, append) != 0)
+        return false; /* cannot be told now; looked up again in a second */
     if (!append->wants_outcome || (append->reused && append->offset < 0))
         return true;
     if (append->offset >= 0 && answer_add(applier->answer, append->partition, append->offset,

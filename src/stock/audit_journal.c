@@ -87,6 +87,11 @@ static int check_record(struct auditing *auditing, const struct chain *chain,
 static int check_batch(struct auditing *auditing, struct chain *chain, const struct batch *batch)
 {
     unsigned char hash[SHA256_BYTES];
+    if (!batch_has_offsets(batch) || batch->base_offset < chain->expected)
+        return audit_fault(auditing, chain->topic, chain->partition, chain->expected,
+                           "a batch of %lld records at offset %lld, where %lld was to come",
+                           (long long)batch->count, (long long)batch->base_offset,
+                           (long long)chain->expected);
     if (batch->base_offset != chain->expected)
         return audit_fault(auditing, chain->topic, chain->partition, chain->expected,
                            "offsets %lld to %lld are missing", (long long)chain->expected,
@@ -193,6 +198,9 @@ static int check_partition(struct auditing *auditing, struct db *segment, struct
         return -1;
     int64_t start = db_int(row, 2);
     struct text start_hash = db_blob(row, 3);
+    if (start < 0 || start >= OFFSET_LIMIT)
+        return audit_fault(auditing, chain->topic, chain->partition, start,
+                           "its first offset is none");
     if (start_hash.length != SHA256_BYTES)
         return audit_fault(auditing, chain->topic, chain->partition, start,
                            "its first hash is damaged");
@@ -342,14 +350,17 @@ int audit_journal(struct auditing *auditing, struct failure *failure)
     int64_t lowest, highest;
     if (segment_range(auditing->directory, &lowest, &highest, failure) != 0)
         return -1;
-    for (auditing->newest_number = highest; auditing->newest_number >= 0;
-         auditing->newest_number--) {
+    auditing->newest_number = highest;
+    while (auditing->newest_number >= 0) {
         int found = segment_open(&auditing->newest, auditing->directory, auditing->newest_number, 0,
                                  failure);
         if (found < 0)
             return audit_fault(auditing, "", -1, -1, "%s", failure->message);
         if (found == 1)
             break;
+        if (segment_before(auditing->directory, auditing->newest_number, &auditing->newest_number,
+                           failure) != 0)
+            return -1;
     }
     if (!auditing->newest)
         return failure_set(failure, "FAILED", "%s: there is no journal in it", auditing->directory);

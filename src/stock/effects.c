@@ -11,7 +11,7 @@ const char *place_name(enum place place)
 const char *outcome_name(enum outcome outcome)
 {
     static const char *const names[] = {"accepted", "rejected", "duplicate", "conflict"};
-    return names[outcome];
+    return (unsigned)outcome < OUTCOME_COUNT ? names[outcome] : "?"; /* of a stranger's file */
 }
 
 /* What one line does to the shelf. */
@@ -40,7 +40,8 @@ static bool sum_changes(const struct document *document, struct stock_row *const
         int64_t after, available;
         if (!add(row->change_milli, change_of(document, i), &row->change_milli) ||
             !add(row->on_hand_milli, row->change_milli, &after) ||
-            !add(after, -row->reserved_milli, &available))
+            __builtin_sub_overflow(after, row->reserved_milli, &available) ||
+            available == INT64_MIN)
             return false;
     }
     return true;
@@ -69,7 +70,9 @@ static bool find_short(const struct document *document, struct stock_row *const 
         if (row->seen)
             continue;
         row->seen = true;
-        if (row->change_milli < 0 && available_milli(row) + row->change_milli < 0)
+        int64_t left =
+            row->on_hand_milli + row->change_milli; /* it fits: sum_changes has seen it */
+        if (row->change_milli < 0 && left < row->reserved_milli)
             add_short(detail, row);
     }
     if (detail->length == 0)

@@ -59,9 +59,14 @@ struct movement effects_movement(const struct document *document, uint32_t line,
 /* Puts it into the row's figures. */
 void effects_apply(const struct movement *movement);
 
+/* What is decided never leaves 64 bits; a file from foreign hands may: then the nearest there is.
+ */
 static inline int64_t available_milli(const struct stock_row *row)
 {
-    return row->on_hand_milli - row->reserved_milli;
+    int64_t available;
+    if (__builtin_sub_overflow(row->on_hand_milli, row->reserved_milli, &available))
+        return row->reserved_milli > 0 ? INT64_MIN : INT64_MAX;
+    return available;
 }
 
 #endif

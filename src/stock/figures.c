@@ -19,16 +19,19 @@ void figures_add_row(struct buffer *out, const struct stock_row *row)
     buffer_add_byte(out, '}');
 }
 
-void figures_add_applied(struct buffer *out, struct db *stock)
+int figures_add_applied(struct buffer *out, struct db *stock)
 {
     struct db_statement *row = db_prepare(stock, "SELECT applied FROM progress ORDER BY partition");
+    if (!row)
+        return -1;
     buffer_add_string(out, "\"applied\":[");
-    int count = 0;
-    while (row && db_step(row) == DB_ROW) {
-        if (count++ > 0)
+    enum db_result step;
+    for (int count = 0; (step = db_step(row)) == DB_ROW; count++) {
+        if (count > 0)
             buffer_add_byte(out, ',');
         buffer_add_int(out, db_int(row, 0));
     }
     buffer_add_byte(out, ']');
     db_finalize(row);
+    return step == DB_DONE ? 0 : -1;
 }

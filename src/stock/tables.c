@@ -7,6 +7,7 @@
 #include "base/disk.h"
 #include "base/hash.h"
 #include "base/incident.h"
+#include "journal/record.h"
 #include "stock/tables_schema.h"
 
 #define PARTITIONS_MAX 64
@@ -97,29 +98,40 @@ static void drop_rows(struct stock *stock)
     stock->touched_last = &stock->touched;
 }
 
+/* The number after the highest; 0 where that is none of ours. */
+static int64_t next_id(struct db *db, const char *sql)
+{
+    int64_t highest = db_int_of(db, sql, 0);
+    return highest >= 0 && highest < OFFSET_LIMIT ? highest + 1 : 0;
+}
+
 /* What the file says, into memory. */
 static int load(struct stock *stock)
 {
     drop_rows(stock);
-    stock->next_row = db_int_of(stock->db, "SELECT max(id) FROM stock", 0) + 1;
-    stock->next_movement = db_int_of(stock->db, "SELECT max(id) FROM movement", 0) + 1;
+    stock->next_row = next_id(stock->db, "SELECT max(id) FROM stock");
+    stock->next_movement = next_id(stock->db, "SELECT max(id) FROM movement");
     memset(stock->progress, 0, sizeof stock->progress);
     memset(stock->progress_changed, 0, sizeof stock->progress_changed);
     struct db_statement *row = db_prepare(stock->db, "SELECT * FROM progress");
     if (!row)
         return -1;
     enum db_result result;
+    bool sound = stock->next_row > 0 && stock->next_movement > 0;
     while ((result = db_step(row)) == DB_ROW) {
         int64_t partition = db_int(row, 0);
         if (partition < 0 || partition >= PARTITIONS_MAX)
             continue;
         struct progress *progress = &stock->progress[partition];
         progress->applied = db_int(row, 1);
-        for (int i = 0; i < OUTCOME_COUNT; i++)
+        sound = sound && progress->applied >= 0 && progress->applied < OFFSET_LIMIT;
+        for (int i = 0; i < OUTCOME_COUNT; i++) {
             progress->outcomes[i] = db_int(row, 2 + i);
+            sound = sound && progress->outcomes[i] >= 0 && progress->outcomes[i] < OFFSET_LIMIT;
+        }
     }
     db_finalize(row);
-    return result == DB_DONE ? 0 : -1;
+    return result == DB_DONE && sound ? 0 : -1;
 }
 
 static int64_t format_of(struct db *db)
