@@ -32,6 +32,7 @@ CORE_C      := $(foreach layer,$(LAYERS),$(wildcard src/$(layer)/*.c))
 CLIENT_C    := $(wildcard src/client/*.c)
 CLI_C       := src/tillq.c $(wildcard src/cli/*.c src/cli/load/*.c)
 UNIT_C      := $(wildcard tests/unit/test_*.c)
+FUZZ_C      := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH_C     := $(wildcard tests/bench/*.c)
 # What they share: their own, and how the load generator makes receipts and counts times.
 BENCH_SHARED_C := $(wildcard tests/bench/shared/*.c) src/cli/request.c \
@@ -42,6 +43,7 @@ object = $(patsubst %.c,$(BUILD)/object/%.o,$(1))
 CORE_A   := $(BUILD)/libtillqcore.a
 CLIENT_A := $(BUILD)/libtillq.a
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_C))
+FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_C))
 BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_C))
 SHIMS    := $(patsubst tests/shim/%.c,$(BUILD)/shim/%.so,$(SHIM_C))
 
@@ -51,11 +53,13 @@ DEPS_CHECK := $(DEPS) clang clang-format libcmocka-dev libjansson-dev pkg-config
               e2fsprogs mount util-linux
 
 .SECONDARY: # keep the tests' objects
-.PHONY: all programs tests benches deps deps-check check torture bench demo install uninstall clean
+.PHONY: all programs tests benches fuzzers fuzz deps deps-check check torture bench demo install uninstall clean
 all: programs
 programs: $(BUILD)/tillqd $(BUILD)/tillq
 tests: programs $(UNITS) $(SHIMS)
 benches: programs $(BENCHES) $(SHIMS)
+
+fuzzers: $(FUZZERS)
 
 # A till's program may be a shared library.
 $(call object,$(CLIENT_C)): CFLAGS += -fPIC
@@ -92,6 +96,13 @@ $(BUILD)/unit/%: $(BUILD)/object/tests/unit/%.o $(CLIENT_A) $(CORE_A)
 	$(call say,cc)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS) $(TEST_LIBS)
 
+# Only for a build with SANITIZE=fuzzer-no-link,… and clang: see fuzz.
+$(call object,$(FUZZ_C)): CPPFLAGS += -Itests/unit
+$(BUILD)/fuzz/%: $(BUILD)/object/tests/fuzz/%.o $(CORE_A)
+	@mkdir -p $(@D)
+	$(call say,cc)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(CORE_LIBS) $(TEST_LIBS)
+
 $(BUILD)/bench/%: $(BUILD)/object/tests/bench/%.o $(call object,$(BENCH_SHARED_C)) $(CLIENT_A) $(CORE_A)
 	@mkdir -p $(@D)
 	$(call say,cc)
@@ -117,6 +128,12 @@ check: deps-check
 torture: deps-check
 	$(MAKE) tests
 	tests/torture/torture --build $(BUILD) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(ROOM),--room $(ROOM))
+
+# Plays tests/fuzz/corpus and then makes up inputs, SECONDS a target (60), with all sanitizers.
+FUZZ_CC ?= clang
+fuzz: deps-check
+	$(MAKE) CC="$(FUZZ_CC)" BUILD=build/fuzz SANITIZE=fuzzer-no-link,address,undefined OPTIMISE=-O1 fuzzers
+	tests/fuzz/run --build build/fuzz --seconds $(or $(SECONDS),60)
 
 # Measures on a quiet machine for a quarter of an hour and writes docs/benchmarks.md; QUICK=1: a minute.
 bench: deps
