@@ -23,7 +23,7 @@ CFLAGS   += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover
 LDFLAGS  += -fsanitize=$(SANITIZE)
 endif
 
-CORE_LIBS   := -lsqlite3 -levent_core -lnettle -linih -lpthread
+CORE_LIBS   := -lsqlite3 -levent_core -lssl -lcrypto -lnettle -linih -lpthread
 CLI_LIBS    := -lsqlite3 -lnettle -lpthread
 TEST_LIBS   := -lcmocka -ljansson
 
@@ -48,8 +48,8 @@ BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_C))
 SHIMS    := $(patsubst tests/shim/%.c,$(BUILD)/shim/%.so,$(SHIM_C))
 
 # Debian's names. What runs needs the first list, what checks needs both.
-DEPS       := gcc make libc6-dev libsqlite3-dev libevent-dev nettle-dev libinih-dev python3 xz-utils
-DEPS_CHECK := $(DEPS) clang clang-format libcmocka-dev libjansson-dev pkg-config systemd strace git \
+DEPS       := gcc make libc6-dev libsqlite3-dev libevent-dev libssl-dev nettle-dev libinih-dev python3 xz-utils
+DEPS_CHECK := $(DEPS) clang clang-format libcmocka-dev libjansson-dev pkg-config systemd strace git openssl \
               e2fsprogs mount util-linux
 
 .SECONDARY: # keep the tests' objects

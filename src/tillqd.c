@@ -18,6 +18,7 @@
 #include "base/lock.h"
 #include "base/notify.h"
 #include "net/server.h"
+#include "net/tls.h"
 
 #define STOP_PATIENCE_MS 10000
 
@@ -42,6 +43,7 @@ struct daemon {
     struct applier *applier;
     struct engine *engine;
     struct server *server;
+    struct tls *tls; /* NULL where no certificate is configured */
     bool stopping;
 };
 
@@ -53,7 +55,8 @@ static const char usage[] =
     "\n"
     "  -c, --config FILE     read the configuration from FILE (default: none, all defaults)\n"
     "  -d, --directory DIR   keep the data in DIR\n"
-    "  -l, --listen ADDRESS  HOST:PORT, [V6]:PORT or unix:/PATH; port 0 = any free one\n"
+    "  -l, --listen ADDRESS  HOST:PORT, [V6]:PORT or unix:/PATH; port 0 = any free one;\n"
+    "                        tls:HOST:PORT speaks TLS\n"
     "      --check-config    check the configuration and exit: 0 sound, 2 not\n"
     "  -h, --help            show this and exit\n"
     "  -V, --version         show the version and exit\n";
@@ -131,6 +134,33 @@ static int read_config(const struct options *options, struct config *config,
     return config_check(config, failure);
 }
 
+/* The certificate and its key, where there are any: *tls stays as it is where there are none, or
+ * they do not load. `said` is what the file said, for naming the line at fault. */
+static int load_tls(struct tls **tls, const struct config *config, const struct config *said,
+                    struct failure *failure)
+{
+    struct tls *loaded;
+    if (!config->certificate[0])
+        return 0;
+    if (tls_new(&loaded, config, failure) != 0) {
+        char key[sizeof failure->path];
+        memcpy(key, failure->path, sizeof key);
+        config_locate(said, key, failure);
+        return -1;
+    }
+    *tls = loaded;
+    return 0;
+}
+
+static void tell_of_tls(const struct tls *tls)
+{
+    char description[TLS_DESCRIPTION_BYTES];
+    tls_describe(tls, description);
+    log_notice("tls: certificate %s", description);
+    if (!tls_is_current(tls))
+        log_warning("tls: the certificate is out of its dates; terminals will refuse it");
+}
+
 #define OWN_DESCRIPTORS 64 /* files of the journal and the stock, listeners, and some air */
 
 static void raise_descriptor_limit(struct config *config)
@@ -199,28 +229,43 @@ static void report_reload(const char *key, bool changed, void *context)
         log_warning("reload: %s differs, but needs a restart", key);
 }
 
+/* What may change changes, all or nothing. */
+static int reload(struct daemon *daemon, struct failure *failure)
+{
+    struct config fresh, next = daemon->config;
+    struct tls *tls = NULL;
+    if (read_config(&daemon->options, &fresh, failure) != 0)
+        return -1;
+    config_reload(&next, &fresh, NULL, NULL);
+    if (load_tls(&tls, &next, &fresh, failure) != 0)
+        return -1;
+    if (tls) {
+        server_set_tls(daemon->server, tls);
+        tls_free(daemon->tls);
+        daemon->tls = tls;
+        tell_of_tls(tls);
+    }
+    config_reload(&daemon->config, &fresh, report_reload, NULL);
+    raise_descriptor_limit(&daemon->config);
+    log_set_level(daemon->config.log_level);
+    writer_set_limits(daemon->writer, daemon->config.batch_records, daemon->config.segment_bytes);
+    applier_set_documents(daemon->applier, daemon->config.apply_documents);
+    return 0;
+}
+
 static void on_reload(evutil_socket_t signal_number, short what, void *context)
 {
     (void)signal_number;
     (void)what;
-    struct daemon *daemon = context;
-    struct config fresh;
     struct failure failure;
     char state[64];
     snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld",
              (long long)clock_monotonic_us(&clock_system));
     notify_send(state);
-    if (read_config(&daemon->options, &fresh, &failure) != 0) {
+    if (reload(context, &failure) != 0)
         incident_note(INCIDENT_RELOAD_FAILED, "nothing changed: %s", failure.message);
-    } else {
-        config_reload(&daemon->config, &fresh, report_reload, NULL);
-        raise_descriptor_limit(&daemon->config);
-        log_set_level(daemon->config.log_level);
-        writer_set_limits(daemon->writer, daemon->config.batch_records,
-                          daemon->config.segment_bytes);
-        applier_set_documents(daemon->applier, daemon->config.apply_documents);
+    else
         log_notice("reload: done");
-    }
     notify_send("READY=1");
 }
 
@@ -353,6 +398,7 @@ static int start_engine(struct daemon *daemon, struct failure *failure)
         engine_start(daemon->engine, failure) != 0 ||
         writer_start(daemon->writer, &clock_system, failure) != 0)
         return -1;
+    server_set_tls(daemon->server, daemon->tls);
     return server_accept(daemon->server, daemon->engine, failure);
 }
 
@@ -375,6 +421,8 @@ static int start(struct daemon *daemon, struct failure *failure)
     log_notice("tillqd " TILLQ_VERSION " starts in %s, SQLite %s", daemon->config.directory,
                db_library_version());
     raise_descriptor_limit(&daemon->config);
+    if (daemon->tls)
+        tell_of_tls(daemon->tls);
     if (start_loop(daemon, failure) != 0 || take_directory(daemon, failure) != 0 ||
         server_new(&daemon->server, daemon->base, &daemon->config, inherited, failure) != 0 ||
         start_journal(daemon, failure) != 0 || start_applier(daemon, failure) != 0)
@@ -398,6 +446,7 @@ static void stop(struct daemon *daemon)
     engine_stop(daemon->engine);
     writer_stop(daemon->writer);
     server_free(daemon->server);
+    tls_free(daemon->tls);
     applier_stop(daemon->applier);
     journal_close(daemon->journal);
     engine_free(daemon->engine);
@@ -427,11 +476,13 @@ int main(int count, char **arguments)
     struct daemon daemon = {.lock = -1};
     struct failure failure;
     read_options(count, arguments, &daemon.options);
-    if (read_config(&daemon.options, &daemon.config, &failure) != 0) {
+    if (read_config(&daemon.options, &daemon.config, &failure) != 0 ||
+        load_tls(&daemon.tls, &daemon.config, &daemon.config, &failure) != 0) {
         fprintf(stderr, "tillqd: %s\n", failure.message);
         return 2;
     }
     if (daemon.options.check_only) {
+        tls_free(daemon.tls);
         printf("%s: sound\n", daemon.options.config_path ? daemon.options.config_path
                                                          : "no file given, all defaults");
         return 0;

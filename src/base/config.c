@@ -20,6 +20,7 @@ enum kind {
     LISTEN, /* the list of addresses */
     LEVEL,  /* enum log_level */
     AUTH,   /* bool: none */
+    CLIENT, /* enum client_certificates */
     NUMBER, /* int64_t */
     BYTES,  /* int64_t, written with a suffix */
 };
@@ -45,6 +46,11 @@ static const struct key keys[] = {
     {"listen",  "listen",          LISTEN, AT(listen),              "127.0.0.1:7077", 1, CONFIG_VALUE_BYTES - 1, false},
     {"listen",  "auth",            AUTH,   AT(auth_none),           "tokens",         0, 0,             false},
     {"listen",  "management",      TEXT,   AT(management),          "",               0, CONFIG_VALUE_BYTES - 1, true},
+    {"tls",     "certificate",     TEXT,   AT(certificate),         "",               0, CONFIG_VALUE_BYTES - 1, true},
+    {"tls",     "private_key",     TEXT,   AT(private_key),         "",               0, CONFIG_VALUE_BYTES - 1, true},
+    {"tls",     "client_ca",       TEXT,   AT(client_ca),           "",               0, CONFIG_VALUE_BYTES - 1, true},
+    {"tls",     "client_certificates", CLIENT, AT(client_certificates), "none",       0, 0,             false},
+    {"tls",     "handshake_timeout_s", NUMBER, AT(handshake_timeout_s), "10",         1, 3600,          true},
     {"limits",  "max_line",        BYTES,  AT(max_line_bytes),      "1 MiB",          KIB, 16 * MIB,    true},
     {"limits",  "max_connections", NUMBER, AT(max_connections),     "1024",           1, 1000000,       true},
     {"limits",  "max_in_flight",   NUMBER, AT(max_in_flight),       "1024",           1, 65536,         true},
@@ -74,6 +80,12 @@ static const struct {
 } levels[] = {
     {"error", LOG_LEVEL_ERROR}, {"warning", LOG_LEVEL_WARNING}, {"notice", LOG_LEVEL_NOTICE},
     {"info", LOG_LEVEL_INFO},   {"debug", LOG_LEVEL_DEBUG},
+};
+
+static const char *const client_certificates[] = {
+    [CLIENT_CERTIFICATES_NONE] = "none",
+    [CLIENT_CERTIFICATES_OPTIONAL] = "optional",
+    [CLIENT_CERTIFICATES_REQUIRED] = "required",
 };
 
 size_t config_find(const char *section, const char *name)
@@ -201,7 +213,15 @@ static int parse_address(const char *address, char host[CONFIG_VALUE_BYTES])
     return 0;
 }
 
-/* HOST:PORT, [V6]:PORT or unix:/PATH; `host` is empty for the last. 0 or -1. */
+bool config_is_tls(const char *address, const char **rest)
+{
+    bool is_tls = strncmp(address, CONFIG_TLS, strlen(CONFIG_TLS)) == 0;
+    *rest = is_tls ? address + strlen(CONFIG_TLS) : address;
+    return is_tls;
+}
+
+/* HOST:PORT, [V6]:PORT or unix:/PATH, the first two also behind "tls:"; `host` is empty for the
+ * last. 0 or -1. */
 static int check_form(const char *address, char host[CONFIG_VALUE_BYTES], struct failure *failure)
 {
     host[0] = '\0';
@@ -213,9 +233,12 @@ static int check_form(const char *address, char host[CONFIG_VALUE_BYTES], struct
                                sizeof((struct sockaddr_un *)0)->sun_path - 1);
         return 0;
     }
-    if (parse_address(address, host) != 0)
+    const char *rest;
+    config_is_tls(address, &rest);
+    if (parse_address(rest, host) != 0)
         return failure_set(failure, NULL,
-                           "listen: \"%.100s\" is not HOST:PORT, [IPV6]:PORT or unix:/PATH",
+                           "listen: \"%.100s\" is not HOST:PORT, [IPV6]:PORT or unix:/PATH, nor "
+                           "tls: before one of the first two",
                            address);
     return 0;
 }
@@ -244,6 +267,18 @@ static int set_level(enum log_level *level, const struct key *key, const char *v
     }
     return failure_set(failure, NULL, "%s: must be error, warning, notice, info or debug",
                        key->name);
+}
+
+static int set_client_certificates(enum client_certificates *asked, const struct key *key,
+                                   const char *value, struct failure *failure)
+{
+    for (int i = 0; i <= CLIENT_CERTIFICATES_REQUIRED; i++) {
+        if (strcmp(client_certificates[i], value) == 0) {
+            *asked = (enum client_certificates)i;
+            return 0;
+        }
+    }
+    return failure_set(failure, NULL, "%s: must be none, optional or required", key->name);
 }
 
 static int set_number(int64_t *number, const struct key *key, const char *value,
@@ -277,6 +312,8 @@ int config_set(struct config *config, size_t index, const char *value, struct fa
             return failure_set(failure, NULL, "%s: must be tokens or none", key->name);
         *(bool *)member = strcmp(value, "none") == 0;
         return 0;
+    case CLIENT:
+        return set_client_certificates(member, key, value, failure);
     case TEXT:
         if (check_text(key, value, failure) != 0)
             return -1;
@@ -313,12 +350,51 @@ int config_check_address(const struct config *config, const char *address, struc
     char host[CONFIG_VALUE_BYTES];
     if (check_form(address, host, failure) != 0)
         return -1;
-    if (host[0] != '\0' && !config->auth_none && !is_loopback(host))
+    const char *rest;
+    bool certified = config_is_tls(address, &rest) &&
+                     config->client_certificates == CLIENT_CERTIFICATES_REQUIRED;
+    if (host[0] != '\0' && !config->auth_none && !is_loopback(host) && !certified)
         return failure_set(failure, NULL,
                            "listen: %.100s can be reached from other machines and no tokens are "
                            "configured; write auth = none under [listen] to allow that",
                            address);
     return 0;
+}
+
+/* What TLS needs is there, and what is there has an effect. */
+static int check_tls(const struct config *config, struct failure *failure)
+{
+    bool asks = config->client_certificates != CLIENT_CERTIFICATES_NONE;
+    const char *key = NULL, *what = NULL, *rest;
+    if (config->certificate[0] && !config->private_key[0])
+        key = "certificate", what = "needs its private_key beside it";
+    else if (config->private_key[0] && !config->certificate[0])
+        key = "private_key", what = "needs its certificate beside it";
+    else if (asks && !config->client_ca[0])
+        key = "client_certificates", what = "needs client_ca: who signs them";
+    else if (config->client_ca[0] && !asks)
+        key = "client_ca", what = "is for nothing while client_certificates = none";
+    if (key) {
+        failure_set(failure, NULL, "%s: %s", key, what);
+        config_locate(config, key, failure);
+        return -1;
+    }
+    for (int i = 0; i < config->listen_count; i++)
+        if (config_is_tls(config->listen[i], &rest) && !config->certificate[0])
+            return failure_set(failure, NULL,
+                               "listen: %.100s needs certificate and private_key under [tls]",
+                               config->listen[i]);
+    return 0;
+}
+
+void config_locate(const struct config *config, const char *key, struct failure *failure)
+{
+    size_t index = config_find(NULL, key);
+    if (!failure || index == SIZE_MAX || config->lines[index] == 0)
+        return;
+    struct failure inner = *failure;
+    failure_set(failure, inner.code, "%s:%d: %s", config->path, config->lines[index],
+                inner.message);
 }
 
 int config_check(const struct config *config, struct failure *failure)
@@ -332,7 +408,7 @@ int config_check(const struct config *config, struct failure *failure)
     for (int i = 0; i < config->listen_count; i++)
         if (config_check_address(config, config->listen[i], failure) != 0)
             return -1;
-    return 0;
+    return check_tls(config, failure);
 }
 
 static bool same_listen(const struct config *a, const struct config *b)
@@ -358,6 +434,8 @@ static bool same_value(const struct key *key, const struct config *a, const stru
         return *(const enum log_level *)left == *(const enum log_level *)right;
     case AUTH:
         return *(const bool *)left == *(const bool *)right;
+    case CLIENT:
+        return *(const enum client_certificates *)left == *(const enum client_certificates *)right;
     default:
         return *(const int64_t *)left == *(const int64_t *)right;
     }
@@ -366,8 +444,13 @@ static bool same_value(const struct key *key, const struct config *a, const stru
 static void copy_value(const struct key *key, struct config *to, const struct config *from)
 {
     static const size_t lengths[] = {
-        [TEXT] = CONFIG_VALUE_BYTES, [LISTEN] = sizeof to->listen, [LEVEL] = sizeof(enum log_level),
-        [AUTH] = sizeof(bool),       [NUMBER] = sizeof(int64_t),   [BYTES] = sizeof(int64_t),
+        [TEXT] = CONFIG_VALUE_BYTES,
+        [LISTEN] = sizeof to->listen,
+        [LEVEL] = sizeof(enum log_level),
+        [AUTH] = sizeof(bool),
+        [CLIENT] = sizeof(enum client_certificates),
+        [NUMBER] = sizeof(int64_t),
+        [BYTES] = sizeof(int64_t),
     };
     memcpy((char *)to + key->offset, (const char *)from + key->offset, lengths[key->kind]);
     if (key->kind == LISTEN)
@@ -382,6 +465,7 @@ void config_reload(struct config *running, const struct config *fresh,
             continue;
         if (keys[i].reloads)
             copy_value(&keys[i], running, fresh);
-        report(keys[i].name, keys[i].reloads, context);
+        if (report)
+            report(keys[i].name, keys[i].reloads, context);
     }
 }

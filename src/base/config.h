@@ -19,6 +19,14 @@
 
 #define CONFIG_LISTEN_MAX 16
 #define CONFIG_VALUE_BYTES 200
+#define CONFIG_KEYS_MAX 32 /* keys are numbered from 0, and there are at most so many */
+#define CONFIG_TLS "tls:"  /* an address that begins so speaks TLS */
+
+enum client_certificates {
+    CLIENT_CERTIFICATES_NONE,     /* nobody is asked for one */
+    CLIENT_CERTIFICATES_OPTIONAL, /* who shows one is known by it */
+    CLIENT_CERTIFICATES_REQUIRED,
+};
 
 struct config {
     /* [daemon] */
@@ -27,10 +35,18 @@ struct config {
     char shop[CONFIG_VALUE_BYTES]; /* of a document where neither it nor hello names one */
 
     /* [listen] */
-    char listen[CONFIG_LISTEN_MAX][CONFIG_VALUE_BYTES]; /* HOST:PORT, [V6]:PORT, unix:/PATH */
+    /* HOST:PORT, [V6]:PORT, unix:/PATH; the first two also behind "tls:" */
+    char listen[CONFIG_LISTEN_MAX][CONFIG_VALUE_BYTES];
     int listen_count;
     bool auth_none; /* "auth": lets listen go beyond loopback with no token asked */
     char management[CONFIG_VALUE_BYTES]; /* blank-separated ids that may send for other terminals */
+
+    /* [tls]; the files are PEM, "" = none */
+    char certificate[CONFIG_VALUE_BYTES]; /* the server's, and those that lead to its CA */
+    char private_key[CONFIG_VALUE_BYTES];
+    char client_ca[CONFIG_VALUE_BYTES]; /* who may sign client certificates */
+    enum client_certificates client_certificates;
+    int64_t handshake_timeout_s; /* from connecting to TLS being agreed on */
 
     /* [limits] */
     int64_t max_line_bytes;    /* "max_line" */
@@ -50,6 +66,10 @@ struct config {
     /* [stock] */
     int64_t apply_documents;   /* at most so many documents in one transaction */
     int64_t stock_cache_bytes; /* "stock_cache": SQLite's page cache of the applier */
+
+    /* Where it was read, for config_locate. */
+    const char *path;           /* the caller's */
+    int lines[CONFIG_KEYS_MAX]; /* of each key, counted from 1; 0 = the file does not say it */
 };
 
 void config_defaults(struct config *config);
@@ -59,8 +79,13 @@ void config_defaults(struct config *config);
 int config_read(struct config *config, const char *path, struct failure *failure)
     __attribute__((warn_unused_result));
 
+/* For whoever finds fault with a value later: puts "PATH:LINE: " before the message, where the file
+ * says that key. */
+void config_locate(const struct config *config, const char *key, struct failure *failure);
+
 /* Checks what no single key can tell: each address has the form of one, and one beyond loopback
- * (127.0.0.0/8, ::1, localhost, unix:) needs auth = none. 0, or -1 with "KEY: what is wrong". Also
+ * (127.0.0.0/8, ::1, localhost, unix:) needs auth = none, or TLS with client certificates required;
+ * what TLS needs is there. 0, or -1 with "KEY: what is wrong". Also
  * to be called after command line options were put in. */
 int config_check(const struct config *config, struct failure *failure)
     __attribute__((warn_unused_result));
@@ -70,10 +95,14 @@ int config_check_address(const struct config *config, const char *address, struc
     __attribute__((warn_unused_result));
 
 /* For SIGHUP (what the command line says must be put into `fresh` first, as at start): copies into
- * `running` every key of `fresh` that may change at run time, and calls `report` for each key that
- * differs: (key, changed = true) where it was taken over, false where it needs a restart. */
+ * `running` every key of `fresh` that may change at run time, and calls `report` (may be NULL) for
+ * each key that differs: (key, changed = true) where it was taken over, false where it needs a
+ * restart. */
 void config_reload(struct config *running, const struct config *fresh,
                    void (*report)(const char *key, bool changed, void *context), void *context);
+
+/* Does the address say TLS? *rest is then what stands behind that, else the address. */
+bool config_is_tls(const char *address, const char **rest);
 
 /* "10 MiB" -> 10485760. 0 or -1. */
 int config_parse_bytes(const char *value, int64_t *bytes) __attribute__((warn_unused_result));

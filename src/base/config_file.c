@@ -96,6 +96,7 @@ static int set_key(void *context, const char *section, const char *name, const c
     if (!file->seen[key] && config_repeats(key))
         file->config->listen_count = 0; /* the default gives way to the first that is said */
     file->seen[key] = true;
+    file->config->lines[key] = file->line;
     if (config_set(file->config, key, value, &inner) != 0)
         refuse(file, "%s", inner.message);
     return file->refused ? 0 : 1;
@@ -105,6 +106,7 @@ int config_read(struct config *config, const char *path, struct failure *failure
 {
     struct file file = {.path = path, .config = config, .failure = failure};
     config_defaults(config);
+    config->path = path;
     file.stream = fopen(path, "re");
     if (!file.stream)
         return failure_set(failure, NULL, "%s: %s", path, strerror(errno));

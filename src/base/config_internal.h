@@ -4,9 +4,6 @@
 
 #include "base/config.h"
 
-/* Keys are numbered from 0, and there are at most so many. */
-#define CONFIG_KEYS_MAX 32
-
 /* The number of a key, or SIZE_MAX. `section` NULL: of the first key so called in any section. */
 size_t config_find(const char *section, const char *name);
 bool config_has_section(const char *section);

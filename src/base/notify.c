@@ -70,3 +70,13 @@ int notify_inherited_sockets(void)
     }
     return (int)count;
 }
+
+bool notify_socket_is_named(int index, const char *name)
+{
+    const char *at = getenv("LISTEN_FDNAMES");
+    for (; at && index > 0; index--) {
+        at = strchr(at, ':');
+        at = at ? at + 1 : NULL;
+    }
+    return at && strcspn(at, ":") == strlen(name) && strncmp(at, name, strlen(name)) == 0;
+}

@@ -7,6 +7,7 @@
 #ifndef TILLQ_BASE_NOTIFY_H
 #define TILLQ_BASE_NOTIFY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Sends e.g. "READY=1\nSTATUS=…" to $NOTIFY_SOCKET (path or @abstract). Nothing where it is not
@@ -21,5 +22,7 @@ int64_t notify_watchdog_us(void);
  * are made close-on-exec and non-blocking. 0 where none. */
 #define NOTIFY_FIRST_SOCKET 3
 int notify_inherited_sockets(void);
+/* Is the i-th of them, from 0, called `name` (FileDescriptorName= of its unit, $LISTEN_FDNAMES)? */
+bool notify_socket_is_named(int index, const char *name);
 
 #endif

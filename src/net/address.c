@@ -107,7 +107,8 @@ int address_listen(const char *address, struct failure *failure)
     return descriptor;
 }
 
-void address_of(int descriptor, char out[ADDRESS_BYTES])
+static void describe(int (*get)(int, struct sockaddr *, socklen_t *), int descriptor,
+                     char out[ADDRESS_BYTES])
 {
     union {
         struct sockaddr any;
@@ -117,7 +118,7 @@ void address_of(int descriptor, char out[ADDRESS_BYTES])
     socklen_t length = sizeof name;
     char host[NI_MAXHOST], port[NI_MAXSERV];
     snprintf(out, ADDRESS_BYTES, "?");
-    if (getsockname(descriptor, &name.any, &length) != 0)
+    if (get(descriptor, &name.any, &length) != 0)
         return;
     if (name.any.sa_family == AF_UNIX) {
         snprintf(out, ADDRESS_BYTES, "unix:%.*s", (int)sizeof name.un.sun_path, name.un.sun_path);
@@ -127,4 +128,14 @@ void address_of(int descriptor, char out[ADDRESS_BYTES])
                     NI_NUMERICHOST | NI_NUMERICSERV) == 0)
         snprintf(out, ADDRESS_BYTES,
                  name.any.sa_family == AF_INET6 ? "[%.160s]:%.16s" : "%.160s:%.16s", host, port);
+}
+
+void address_of(int descriptor, char out[ADDRESS_BYTES])
+{
+    describe(getsockname, descriptor, out);
+}
+
+void address_of_peer(int descriptor, char out[ADDRESS_BYTES])
+{
+    describe(getpeername, descriptor, out);
 }

@@ -14,5 +14,7 @@ int address_listen(const char *address, struct failure *failure)
     __attribute__((warn_unused_result));
 /* What a socket is bound to, in the same form. */
 void address_of(int descriptor, char out[ADDRESS_BYTES]);
+/* Whom it is connected to, in the same form; "unix:" has no path there. */
+void address_of_peer(int descriptor, char out[ADDRESS_BYTES]);
 
 #endif

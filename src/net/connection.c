@@ -10,6 +10,10 @@
 #include <unistd.h>
 
 #include "base/incident.h"
+#include "net/address.h"
+#include "net/reply.h"
+#include "net/tls_stream.h"
+#include "net/transport.h"
 
 #define OUTPUT_KEPT_BYTES (16 << 10) /* memory an idle connection may hold on to */
 
@@ -17,10 +21,11 @@ struct connection {
     struct connection_owner *owner;
     struct session *session;
     struct connection *next, **link;
-    int descriptor;
+    struct transport transport;
     bool reading; /* the read event is in the loop */
     bool writing;
-    int64_t last_moved_us; /* heard from, or took some of its replies */
+    bool heard;            /* a first byte came */
+    int64_t last_moved_us; /* connected, heard from, or took some of its replies */
     struct event read_event, write_event;
 };
 
@@ -30,10 +35,11 @@ void connection_free(struct connection *connection)
     if (connection->next)
         connection->next->link = connection->link;
     connection->owner->count--;
+    connection->owner->shaking_hands -= !connection->transport.is_open;
     engine_count_connection(connection->owner->engine, -1);
     event_del(&connection->read_event);
     event_del(&connection->write_event);
-    close(connection->descriptor);
+    transport_free(&connection->transport);
     session_free(connection->session);
     free(connection);
 }
@@ -48,17 +54,15 @@ static void break_off(struct connection *connection, const char *why)
 static bool send_output(struct connection *connection)
 {
     struct buffer *output = session_output(connection->session);
-    size_t sent = 0;
+    size_t sent = 0, moved;
     while (sent < output->length) {
-        ssize_t wrote =
-            send(connection->descriptor, output->bytes + sent, output->length - sent, MSG_NOSIGNAL);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
-            return false;
-        if (wrote <= 0)
+        enum transport_result result = transport_send(&connection->transport, output->bytes + sent,
+                                                      output->length - sent, &moved);
+        if (result == TRANSPORT_LATER)
             break;
-        sent += (size_t)wrote;
+        if (result != TRANSPORT_MOVED)
+            return false;
+        sent += moved;
         connection->last_moved_us = clock_monotonic_us(connection->owner->clock);
     }
     buffer_consume(output, sent);
@@ -82,10 +86,10 @@ static void watch(struct event *event, bool *watched, bool wanted)
  * the last replies away from a client that has not read them yet. */
 static void finish(struct connection *connection)
 {
-    shutdown(connection->descriptor, SHUT_WR);
+    transport_end_output(&connection->transport);
     for (int i = 0; i < 16; i++)
-        if (recv(connection->descriptor, connection->owner->input, connection->owner->input_bytes,
-                 MSG_DONTWAIT) <= 0)
+        if (recv(connection->transport.descriptor, connection->owner->input,
+                 connection->owner->input_bytes, MSG_DONTWAIT) <= 0)
             break;
     connection_free(connection);
 }
@@ -107,85 +111,216 @@ static bool send_and_go_on(struct connection *connection)
     return true;
 }
 
+/* Waits for what is wanted next. */
+static void watch_both(struct connection *connection)
+{
+    const struct transport *transport = &connection->transport;
+    bool wants_input = transport->is_open ? session_wants_input(connection->session) : true;
+    bool unsent = transport->is_open && session_output(connection->session)->length > 0;
+    watch(&connection->write_event, &connection->writing,
+          (unsent && !transport->send_reads) || (wants_input && transport->receive_writes));
+    watch(&connection->read_event, &connection->reading,
+          (wants_input && !transport->receive_writes) || (unsent && transport->send_reads));
+    if (wants_input && transport_has_more(transport))
+        event_active(&connection->read_event, EV_READ, 0);
+}
+
+/* A certificate that names a terminal speaks for it; one that names none must not pass for a
+ * connection without any. False where the connection is not to be served. */
+static bool recognise(struct connection *connection)
+{
+    char terminal[TERMINAL_URI_ID_BYTES];
+    switch (transport_peer(&connection->transport, terminal)) {
+    case TLS_PEER_TERMINAL:
+        return session_authenticate(connection->session, text_of(terminal), ROLE_TERMINAL) == 0;
+    case TLS_PEER_NAMELESS:
+        session_refuse(connection->session, "BAD_CERTIFICATE",
+                       "the client certificate must name one terminal: URI:tillq:terminal:ID");
+        return true;
+    default:
+        return true;
+    }
+}
+
+/* Says in plain what a plain client can read. */
+static void refuse_plain(struct connection *connection)
+{
+    struct buffer line = {0};
+    struct failure failure;
+    failure_set(&failure, "TLS_REQUIRED", "TLS is spoken at this address");
+    reply_error(&line, (struct text){0}, -1, &failure);
+    buffer_add_byte(&line, '\n');
+    incident_note(INCIDENT_TLS_REQUIRED, "plain bytes where TLS is spoken");
+    ssize_t sent = send(connection->transport.descriptor, line.bytes, line.length,
+                        MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)sent; /* it may have gone already */
+    buffer_free(&line);
+    finish(connection);
+}
+
+/* The first byte tells. False while none has come. */
+static bool speaks_plain(struct connection *connection)
+{
+    char first;
+    if (connection->heard ||
+        recv(connection->transport.descriptor, &first, 1, MSG_PEEK | MSG_DONTWAIT) != 1)
+        return false;
+    connection->heard = true;
+    return !tls_stream_is_greeting((struct text){&first, 1});
+}
+
+/* Goes on agreeing on TLS. False where the connection is gone or this takes longer. */
+static bool shake_hands(struct connection *connection)
+{
+    struct failure failure;
+    char peer[ADDRESS_BYTES];
+    if (speaks_plain(connection)) {
+        refuse_plain(connection);
+        return false;
+    }
+    switch (transport_open(&connection->transport, &failure)) {
+    case TRANSPORT_MOVED:
+        connection->owner->shaking_hands--;
+        connection->last_moved_us = clock_monotonic_us(connection->owner->clock);
+        if (recognise(connection))
+            return true;
+        connection_free(connection);
+        return false;
+    case TRANSPORT_LATER:
+        watch_both(connection);
+        return false;
+    case TRANSPORT_BROKEN:
+        address_of_peer(connection->transport.descriptor, peer);
+        incident_note(INCIDENT_TLS_HANDSHAKE, "%s: %s", peer, failure.message);
+        finish(connection);
+        return false;
+    default: /* it went away again */
+        connection_free(connection);
+        return false;
+    }
+}
+
 /* After anything happened: send, go on, then wait for what is wanted next. May free the connection.
  */
 static void settle(void *context)
 {
     struct connection *connection = context;
     struct session *session = connection->session;
+    if (!connection->transport.is_open) {
+        if (session_is_over(session))
+            connection_free(connection); /* going down: nothing was asked yet */
+        else if (shake_hands(connection))
+            settle(connection);
+        return;
+    }
     if (!send_and_go_on(connection)) {
         break_off(connection, "gone before its replies");
         return;
     }
-    bool unsent = session_output(session)->length > 0;
-    if (!unsent && session_is_over(session)) {
+    if (session_output(session)->length == 0 && session_is_over(session))
         finish(connection);
-        return;
+    else
+        watch_both(connection);
+}
+
+/* The first bytes ever. A client that speaks TLS where none is spoken would wait for an answer that
+ * no line end brings about. */
+static void hear(struct connection *connection, struct text bytes)
+{
+    bool first = !connection->heard;
+    connection->heard = true;
+    if (first && !connection->transport.tls && tls_stream_is_greeting(bytes))
+        session_refuse(connection->session, "NO_TLS", "TLS is not spoken at this address");
+    else
+        session_receive(connection->session, bytes);
+}
+
+/* Takes in what came. False where the connection is gone. */
+static bool receive_input(struct connection *connection)
+{
+    struct connection_owner *owner = connection->owner;
+    size_t got;
+    enum transport_result result =
+        transport_receive(&connection->transport, owner->input, owner->input_bytes, &got);
+    if (result == TRANSPORT_LATER)
+        return true;
+    if (result == TRANSPORT_BROKEN) {
+        break_off(connection, connection->transport.tls ? "TLS failed" : strerror(errno));
+        return false;
     }
-    watch(&connection->write_event, &connection->writing, unsent);
-    watch(&connection->read_event, &connection->reading, session_wants_input(session));
+    connection->last_moved_us = clock_monotonic_us(owner->clock);
+    if (result == TRANSPORT_ENDED)
+        /* Half-closed: what was asked is still answered. */
+        session_end_input(connection->session);
+    else
+        hear(connection, (struct text){owner->input, got});
+    engine_flush(owner->engine);
+    return true;
 }
 
 static void on_readable(evutil_socket_t descriptor, short what, void *argument)
 {
+    (void)descriptor;
     (void)what;
     struct connection *connection = argument;
-    struct connection_owner *owner = connection->owner;
-    ssize_t got = recv(descriptor, owner->input, owner->input_bytes, 0);
-    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+    if (connection->transport.is_open && session_wants_input(connection->session) &&
+        !receive_input(connection))
         return;
-    if (got < 0) {
-        break_off(connection, strerror(errno));
-        return;
-    }
-    connection->last_moved_us = clock_monotonic_us(owner->clock);
-    if (got == 0) {
-        /* Half-closed: what was asked is still answered. */
-        session_end_input(connection->session);
-    } else {
-        session_receive(connection->session, (struct text){owner->input, (size_t)got});
-    }
-    engine_flush(owner->engine);
     settle(connection);
 }
 
 static void on_writable(evutil_socket_t descriptor, short what, void *argument)
 {
-    (void)descriptor;
-    (void)what;
     struct connection *connection = argument;
     connection->writing = false; /* not persistent */
-    settle(connection);
+    if (connection->transport.receive_writes)
+        on_readable(descriptor, what, connection);
+    else
+        settle(connection);
 }
 
-int connection_new(struct connection_owner *owner, int descriptor)
+static int fail_new(struct connection *connection, int descriptor)
 {
-    struct connection *connection = calloc(1, sizeof *connection);
-    if (connection)
-        connection->session = session_new(owner->engine, settle, connection);
-    if (!connection || !connection->session) {
-        free(connection);
+    if (connection && connection->session)
+        session_free(connection->session);
+    free(connection);
+    if (descriptor >= 0)
         close(descriptor);
-        return -1;
-    }
-    int on = 1;
-    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    connection->owner = owner;
-    connection->descriptor = descriptor;
-    connection->last_moved_us = clock_monotonic_us(owner->clock);
-    event_assign(&connection->read_event, owner->base, descriptor, EV_READ | EV_PERSIST,
-                 on_readable, connection);
-    event_assign(&connection->write_event, owner->base, descriptor, EV_WRITE, on_writable,
-                 connection);
+    return -1;
+}
+
+static void enlist(struct connection *connection, struct connection_owner *owner)
+{
     connection->next = owner->connections;
     connection->link = &owner->connections;
     if (connection->next)
         connection->next->link = &connection->next;
     owner->connections = connection;
     owner->count++;
+    owner->shaking_hands += !connection->transport.is_open;
     engine_count_connection(owner->engine, 1);
-    settle(connection);
+}
+
+int connection_new(struct connection_owner *owner, int descriptor, const struct tls *tls)
+{
+    struct connection *connection = calloc(1, sizeof *connection);
+    if (connection)
+        connection->session = session_new(owner->engine, settle, connection);
+    if (!connection || !connection->session)
+        return fail_new(connection, descriptor);
+    if (transport_init(&connection->transport, descriptor, tls) != 0)
+        return fail_new(connection, -1);
+    int on = 1;
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    connection->owner = owner;
+    connection->last_moved_us = clock_monotonic_us(owner->clock);
+    event_assign(&connection->read_event, owner->base, descriptor, EV_READ | EV_PERSIST,
+                 on_readable, connection);
+    event_assign(&connection->write_event, owner->base, descriptor, EV_WRITE, on_writable,
+                 connection);
+    enlist(connection, owner);
+    watch_both(connection);
     return 0;
 }
 
@@ -216,6 +351,19 @@ void connection_end_idle(struct connection_owner *owner, int64_t before_us)
             session_refuse(connection->session, "IDLE_TIMEOUT", "nothing came for too long");
             settle(connection);
         }
+    }
+}
+
+void connection_end_stalled_handshakes(struct connection_owner *owner, int64_t before_us)
+{
+    struct connection *next;
+    for (struct connection *connection = owner->connections; connection && owner->shaking_hands > 0;
+         connection = next) {
+        next = connection->next;
+        if (connection->transport.is_open || connection->last_moved_us >= before_us)
+            continue;
+        incident_note(INCIDENT_TLS_STALLED, "closed: it took too long to agree on TLS");
+        connection_free(connection);
     }
 }
 

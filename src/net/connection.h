@@ -6,6 +6,7 @@
 
 struct event_base;
 struct connection;
+struct tls;
 
 /* What a connection needs of its server. */
 struct connection_owner {
@@ -14,12 +15,13 @@ struct connection_owner {
     const struct clock *clock;
     struct connection *connections; /* all of them */
     int64_t count;
-    char *input; /* one read's worth of bytes, shared: work on them is done at once */
+    int64_t shaking_hands; /* of them: TLS is not agreed on yet */
+    char *input;           /* one read's worth of bytes, shared: work on them is done at once */
     size_t input_bytes;
 };
 
-/* Takes the descriptor over. 0, or -1 (no memory): the descriptor is closed. */
-int connection_new(struct connection_owner *owner, int descriptor)
+/* Takes the descriptor over; `tls` NULL: plain. 0, or -1 (no memory): the descriptor is closed. */
+int connection_new(struct connection_owner *owner, int descriptor, const struct tls *tls)
     __attribute__((warn_unused_result));
 void connection_free(struct connection *connection);
 
@@ -28,6 +30,8 @@ void connection_resume_all(struct connection_owner *owner);
 /* Since `before_us`: refuses those that sent nothing and are owed nothing, closes those that took
  * nothing of what they are owed. */
 void connection_end_idle(struct connection_owner *owner, int64_t before_us);
+/* Closes those that came before `before_us` and have not agreed on TLS yet, whatever they send. */
+void connection_end_stalled_handshakes(struct connection_owner *owner, int64_t before_us);
 /* Reads no more from anybody; what was taken is answered, then each is closed. */
 void connection_drain_all(struct connection_owner *owner);
 void connection_free_all(struct connection_owner *owner);

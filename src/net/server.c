@@ -22,6 +22,7 @@ struct listener {
     struct server *server;
     struct event *event;
     int descriptor;
+    bool is_tls;
 };
 
 struct server {
@@ -30,6 +31,7 @@ struct server {
     int listener_count;
     bool inherited; /* systemd made the sockets */
     char address[ADDRESS_BYTES];
+    const struct tls *tls;  /* for the next who connect to an address that speaks it */
     struct event *deadline; /* of waiting fetches */
     struct event *second;   /* idle connections; accepting again after a failure */
     struct event *patience;
@@ -41,16 +43,58 @@ struct server {
 
 /* --- listening --- */
 
-static void add_listener(struct server *server, int descriptor)
+/* "tls:127.0.0.1:7078": what a terminal is to connect to. */
+static void describe(const struct listener *listener, char out[ADDRESS_BYTES])
 {
     char address[ADDRESS_BYTES];
-    address_of(descriptor, address);
-    bool unix_now = strncmp(address, "unix:", 5) == 0;
-    if (server->address[0] == '\0' || (!unix_now && strncmp(server->address, "unix:", 5) == 0))
+    address_of(listener->descriptor, address);
+    snprintf(out, ADDRESS_BYTES, "%s%.180s", listener->is_tls ? CONFIG_TLS : "", address);
+}
+
+static bool is_unix(const char *address)
+{
+    return strncmp(address, "unix:", 5) == 0;
+}
+
+/* How well an address tells a stranger where to connect. */
+static int rank(const char *address)
+{
+    const char *rest;
+    return address[0] == '\0' ? 0 : is_unix(address) ? 1 : config_is_tls(address, &rest) ? 2 : 3;
+}
+
+static void add_listener(struct server *server, int descriptor, bool is_tls)
+{
+    char address[ADDRESS_BYTES];
+    struct listener *listener = &server->listeners[server->listener_count++];
+    *listener = (struct listener){.server = server, .descriptor = descriptor, .is_tls = is_tls};
+    describe(listener, address);
+    if (rank(address) > rank(server->address))
         memcpy(server->address, address, sizeof address);
-    server->listeners[server->listener_count++] =
-        (struct listener){.server = server, .descriptor = descriptor};
     log_info("listening on %s", address);
+}
+
+/* The i-th listening socket: ours, or one handed over, which speaks TLS where its name says so. */
+static int open_listener(struct server *server, const struct config *config, int i,
+                         struct failure *failure)
+{
+    const char *rest;
+    char address[ADDRESS_BYTES];
+    if (!server->inherited) {
+        bool is_tls = config_is_tls(config->listen[i], &rest);
+        int descriptor = address_listen(rest, failure);
+        if (descriptor >= 0)
+            add_listener(server, descriptor, is_tls);
+        return descriptor < 0 ? -1 : 0;
+    }
+    add_listener(server, NOTIFY_FIRST_SOCKET + i, notify_socket_is_named(i, "tls"));
+    describe(&server->listeners[i], address);
+    if (server->listeners[i].is_tls && !config->certificate[0])
+        return failure_set(failure, NULL,
+                           "listen: %.100s needs certificate and private_key "
+                           "under [tls]",
+                           address);
+    return config_check_address(config, address, failure);
 }
 
 int server_new(struct server **out, struct event_base *base, const struct config *config,
@@ -73,16 +117,7 @@ int server_new(struct server **out, struct event_base *base, const struct config
                       inherited, CONFIG_LISTEN_MAX);
     int count = inherited > 0 ? inherited : config->listen_count;
     for (int i = 0; i < count && i < CONFIG_LISTEN_MAX; i++) {
-        int descriptor =
-            inherited > 0 ? NOTIFY_FIRST_SOCKET + i : address_listen(config->listen[i], failure);
-        if (descriptor < 0) {
-            server_free(server);
-            return -1;
-        }
-        add_listener(server, descriptor);
-        char address[ADDRESS_BYTES];
-        address_of(descriptor, address);
-        if (inherited > 0 && config_check_address(config, address, failure) != 0) {
+        if (open_listener(server, config, i, failure) != 0) {
             server_free(server);
             return -1;
         }
@@ -94,6 +129,11 @@ int server_new(struct server **out, struct event_base *base, const struct config
 const char *server_address(const struct server *server)
 {
     return server->address;
+}
+
+void server_set_tls(struct server *server, const struct tls *tls)
+{
+    server->tls = tls;
 }
 
 /* --- accepting --- */
@@ -129,7 +169,8 @@ static void on_connection(evutil_socket_t descriptor, short what, void *argument
         }
         if (server->owner.count >= engine_config(server->owner.engine)->max_connections)
             turn_away(accepted);
-        else if (connection_new(&server->owner, accepted) != 0)
+        else if (connection_new(&server->owner, accepted, listener->is_tls ? server->tls : NULL) !=
+                 0)
             incident_note(INCIDENT_ACCEPT_FAILED, "no memory for a connection");
     }
 }
@@ -140,10 +181,12 @@ static void on_second(evutil_socket_t descriptor, short what, void *argument)
     (void)what;
     struct server *server = argument;
     incident_tell_rest();
-    int64_t idle_timeout_s = engine_config(server->owner.engine)->idle_timeout_s;
-    if (idle_timeout_s > 0 && !server->draining)
-        connection_end_idle(&server->owner,
-                            clock_monotonic_us(server->owner.clock) - idle_timeout_s * 1000000);
+    const struct config *config = engine_config(server->owner.engine);
+    int64_t now_us = clock_monotonic_us(server->owner.clock);
+    if (config->idle_timeout_s > 0 && !server->draining)
+        connection_end_idle(&server->owner, now_us - config->idle_timeout_s * 1000000);
+    connection_end_stalled_handshakes(&server->owner,
+                                      now_us - config->handshake_timeout_s * 1000000);
     for (int i = 0; i < server->listener_count && !server->draining; i++)
         if (!event_pending(server->listeners[i].event, EV_READ, NULL))
             event_add(server->listeners[i].event, NULL);
@@ -257,7 +300,7 @@ static void close_listener(const struct server *server, struct listener *listene
     address_of(listener->descriptor, address);
     free_event(listener->event);
     close(listener->descriptor);
-    if (!server->inherited && strncmp(address, "unix:", 5) == 0)
+    if (!server->inherited && is_unix(address))
         unlink(address + 5);
 }
 

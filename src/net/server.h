@@ -7,6 +7,7 @@
 
 struct event_base;
 struct server;
+struct tls;
 
 /* Binds and listens on every address, or on the sockets systemd handed over (`inherited` of them,
  * from descriptor 3 on) instead. Terminals may connect, but nobody is accepted before
@@ -15,7 +16,12 @@ int server_new(struct server **out, struct event_base *base, const struct config
                int inherited, struct failure *failure) __attribute__((warn_unused_result));
 int server_accept(struct server *server, struct engine *engine, struct failure *failure)
     __attribute__((warn_unused_result));
-/* "127.0.0.1:7077": the first TCP address listened on, else "unix:/path". */
+/* What the next who connect to an address that speaks TLS are shown; stays the caller's, who keeps
+ * it until the next one is set. To be set before server_accept where any address is "tls:…", or a
+ * socket that was handed over is named "tls". */
+void server_set_tls(struct server *server, const struct tls *tls);
+/* "127.0.0.1:7077": the first TCP address listened on, else "tls:127.0.0.1:7078", else
+ * "unix:/path". */
 const char *server_address(const struct server *server);
 
 /* To be called when the engine has something (its `wake` rang). */

@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 
+from certificates import Authority, TlsTill
 from documents import sale
 from matching import same, true
 from waiting import PATIENCE_S, Failure
@@ -71,6 +72,19 @@ def test_a_socket_handed_over_is_served(shop):
     till = daemon.till("T01", address=address)
     till.put(sale("x", ("A", 1)), ack="applied")
     till.expect(outcome="accepted")
+
+
+def test_a_socket_handed_over_by_the_name_of_tls_speaks_it(shop):
+    authority = Authority(shop)
+    with socket.create_server(("127.0.0.1", 0)) as one, \
+            socket.create_server(("127.0.0.1", 0)) as two:
+        plain, secret = ("127.0.0.1:%d" % each.getsockname()[1] for each in (one, two))
+        daemon = shop.daemon(listen=None, config=authority.config(), wrapper=hand_over(one, two),
+                             environment={"LISTEN_FDNAMES": "tills:tls"},
+                             keep_descriptors=(one.fileno(), two.fileno()))
+    same(daemon.address, plain, "ready")
+    daemon.till("T01", address=plain).ask(op="status")
+    TlsTill(shop, secret, authority.context()).ask(op="status")
 
 
 def test_two_sockets_handed_over_are_served(shop):

@@ -85,6 +85,12 @@ static void reads_every_key(void **state)
                                      "listen = unix:/run/tillq.sock\n"
                                      "auth = none\n"
                                      "management = M01 M02\n"
+                                     "[tls]\n"
+                                     "certificate = /etc/tillq/tls.crt\n"
+                                     "private_key = /etc/tillq/tls.key\n"
+                                     "client_ca = /etc/tillq/tills.crt\n"
+                                     "client_certificates = required\n"
+                                     "handshake_timeout_s = 3600\n"
                                      "[limits]\n"
                                      "max_line = 2M\n"
                                      "max_connections = 1000000\n"
@@ -109,6 +115,11 @@ static void reads_every_key(void **state)
     assert_string_equal(config.listen[2], "unix:/run/tillq.sock");
     assert_true(config.auth_none);
     assert_string_equal(config.management, "M01 M02");
+    assert_string_equal(config.certificate, "/etc/tillq/tls.crt");
+    assert_string_equal(config.private_key, "/etc/tillq/tls.key");
+    assert_string_equal(config.client_ca, "/etc/tillq/tills.crt");
+    assert_int_equal(config.client_certificates, CLIENT_CERTIFICATES_REQUIRED);
+    assert_int_equal(config.handshake_timeout_s, 3600);
     assert_int_equal(config.max_line_bytes, 2 << 20);
     assert_int_equal(config.max_connections, 1000000);
     assert_int_equal(config.max_in_flight, 1);
@@ -260,6 +271,13 @@ static const struct {
     {"localhost:65535", LOOPBACK},
     {"[::1]:7077", LOOPBACK},
     {"unix:/run/tillq/tillqd.sock", LOOPBACK},
+    {"tls:127.0.0.1:7078", LOOPBACK},
+    {"tls:[::1]:7078", LOOPBACK},
+    {"tls:0.0.0.0:7078", BEYOND},
+    {"tls:unix:/run/tillq/tillqd.sock", NO_ADDRESS},
+    {"tls:tls:127.0.0.1:7078", NO_ADDRESS},
+    {"tls:", NO_ADDRESS},
+    {"TLS:127.0.0.1:7078", NO_ADDRESS},
     {"0.0.0.0:7077", BEYOND},
     {"126.255.255.255:7077", BEYOND},
     {"128.0.0.1:7077", BEYOND},
@@ -299,6 +317,7 @@ static void lets_nobody_in_from_outside_unless_told(void **state)
             struct failure failure = {0};
             config_defaults(&config);
             config.auth_none = auth_none;
+            config.certificate[0] = config.private_key[0] = '/';
             config.listen_count = 2;
             snprintf(config.listen[1], sizeof config.listen[1], "%s", addresses[i].address);
             bool taken = config_check(&config, &failure) == 0;
@@ -312,6 +331,34 @@ static void lets_nobody_in_from_outside_unless_told(void **state)
                 assert_non_null(strstr(failure.message, "auth = none"));
         }
     }
+}
+
+static void lets_certified_terminals_in_from_outside(void **state)
+{
+    (void)state;
+    for (int asked = CLIENT_CERTIFICATES_NONE; asked <= CLIENT_CERTIFICATES_REQUIRED; asked++) {
+        struct config config;
+        config_defaults(&config);
+        config.client_certificates = (enum client_certificates)asked;
+        bool all_known = asked == CLIENT_CERTIFICATES_REQUIRED;
+        assert_int_equal(config_check_address(&config, "tls:0.0.0.0:7078", NULL),
+                         all_known ? 0 : -1);
+        assert_int_equal(config_check_address(&config, "0.0.0.0:7078", NULL), -1);
+    }
+}
+
+static void tells_where_a_key_was_set(void **state)
+{
+    (void)state;
+    struct failure failure;
+    struct config config = read_text("[tls]\n\ncertificate = /c\n");
+    config.path = "some.conf"; /* the file is gone */
+    failure_set(&failure, NULL, "certificate: no");
+    config_locate(&config, "certificate", &failure);
+    assert_string_equal(failure.message, "some.conf:3: certificate: no");
+    failure_set(&failure, NULL, "private_key: no");
+    config_locate(&config, "private_key", &failure);
+    assert_string_equal(failure.message, "private_key: no");
 }
 
 static void checks_what_the_command_line_put_in(void **state)
@@ -452,7 +499,7 @@ static void ships_a_file_with_every_key_at_its_default(void **state)
         if (!file_says(key.section, line))
             fail_msg("%s has no line \"%s\" under [%s]", SHIPPED, line, key.section);
     }
-    assert_int_equal(count, 18);
+    assert_int_equal(count, 23);
 }
 
 int main(void)
@@ -467,6 +514,8 @@ int main(void)
         cmocka_unit_test(takes_an_empty_file),
         cmocka_unit_test(takes_sixteen_addresses_and_no_more),
         cmocka_unit_test(lets_nobody_in_from_outside_unless_told),
+        cmocka_unit_test(lets_certified_terminals_in_from_outside),
+        cmocka_unit_test(tells_where_a_key_was_set),
         cmocka_unit_test(checks_what_the_command_line_put_in),
         cmocka_unit_test(takes_over_what_may_change_at_run_time),
         cmocka_unit_test(parses_sizes),

@@ -26,7 +26,7 @@ static int set_up(void **state)
                                             .clock = &line->house->scene.clock,
                                             .input = line->input,
                                             .input_bytes = sizeof line->input};
-    assert_int_equal(connection_new(&line->owner, ends[1]), 0);
+    assert_int_equal(connection_new(&line->owner, ends[1], NULL), 0);
     *state = line;
     return 0;
 }

@@ -21,7 +21,7 @@ static int forget_environment(void **state)
 {
     (void)state;
     static const char *const names[] = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
-                                        "LISTEN_FDS", "LISTEN_PID"};
+                                        "LISTEN_FDS",    "LISTEN_PID",    "LISTEN_FDNAMES"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         unsetenv(names[i]);
     return 0;
@@ -167,6 +167,19 @@ static void takes_over_the_sockets_it_is_handed(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static void knows_sockets_by_their_names(void **state)
+{
+    (void)state;
+    assert_false(notify_socket_is_named(0, "tls")); /* not said */
+    setenv("LISTEN_FDNAMES", "tls:plain:tls2::tls", 1);
+    static const bool named[] = {true, false, false, false, true, false};
+    for (int i = 0; i < (int)(sizeof named / sizeof named[0]); i++)
+        assert_int_equal(notify_socket_is_named(i, "tls"), named[i]);
+    assert_true(notify_socket_is_named(1, "plain"));
+    setenv("LISTEN_FDNAMES", "", 1);
+    assert_false(notify_socket_is_named(0, "tls"));
+}
+
 static void takes_nothing_that_was_not_handed_over(void **state)
 {
     (void)state;
@@ -191,6 +204,7 @@ int main(void)
         cmocka_unit_test_setup(runs_on_where_nobody_listens, forget_environment),
         cmocka_unit_test_setup(beats_twice_in_a_watchdog_period, forget_environment),
         cmocka_unit_test_setup(takes_over_the_sockets_it_is_handed, forget_environment),
+        cmocka_unit_test_setup(knows_sockets_by_their_names, forget_environment),
         cmocka_unit_test_setup(takes_nothing_that_was_not_handed_over, forget_environment),
     };
     log_set_level(LOG_LEVEL_ERROR);
