@@ -4,8 +4,10 @@
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/command.h"
+#include "cli/credentials.h"
 #include "client/address.h"
 #include "tillq/client.h"
 
@@ -23,6 +25,7 @@ static const struct command {
     {"verify", "check the files and the stock", verify_command},
     {"rebuild", "make the stock file again from the journal", rebuild_command},
     {"roll", "begin a new journal segment", roll_command},
+    {"token", "which terminals have a token; add, remove", token_command},
     {"load", "play many tills, measure, and prove the stock right", load_command},
 };
 
@@ -34,6 +37,8 @@ static void print_help(void)
           "  -s, --server ADDRESS    a running daemon: HOST:PORT, [V6]:PORT or unix:/PATH\n"
           "                          (default " TILLQ_CLIENT_DEFAULT_ADDRESS ")\n"
           "  -d, --directory DIR     a data directory, read only; a daemon may be running on it\n"
+          "      --token-file FILE   a line TERMINAL TOKEN: say hello so (else the environment's\n"
+          "                          TILLQ_TOKEN, where it is set)\n"
           "  -j, --json              one JSON object a line, nothing else on standard output\n"
           "  -h, --help              this help; tillq COMMAND --help tells of one\n"
           "  -V, --version           the version\n\n",
@@ -42,13 +47,19 @@ static void print_help(void)
         printf("  %-12s %s\n", commands[i].name, commands[i].help);
 }
 
+#define TOKEN_FILE 256 /* past every letter */
+
 /* Reads what stands before the command. -1 = go on; else the exit status. */
-static int read_options(struct invocation *invocation, int argc, char **argv)
+static int read_options(struct invocation *invocation, const char **token_file, int argc,
+                        char **argv)
 {
-    static const struct option names[] = {
-        {"server", required_argument, NULL, 's'}, {"directory", required_argument, NULL, 'd'},
-        {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},      {0}};
+    static const struct option names[] = {{"server", required_argument, NULL, 's'},
+                                          {"directory", required_argument, NULL, 'd'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"version", no_argument, NULL, 'V'},
+                                          {"token-file", required_argument, NULL, TOKEN_FILE},
+                                          {0}};
     int value;
     opterr = 0;
     while ((value = getopt_long(argc, argv, "+:s:d:jhV", names, NULL)) != -1) {
@@ -58,6 +69,9 @@ static int read_options(struct invocation *invocation, int argc, char **argv)
             break;
         case 'd':
             invocation->directory = optarg;
+            break;
+        case TOKEN_FILE:
+            *token_file = optarg;
             break;
         case 'j':
             invocation->json = true;
@@ -107,20 +121,34 @@ static int finish(int status)
     return complain("standard output: %s", strerror(errno ? errno : EIO));
 }
 
+static int run(struct invocation *invocation, const char *token_file, int argc, char **argv)
+{
+    const struct command *command = find_command(argv[optind]);
+    struct credentials credentials = {0};
+    struct failure failure;
+    if (!command)
+        return misuse("%s: no such command (see tillq --help)", argv[optind]);
+    if (invocation->server && credentials_read(&credentials, token_file, &failure) != 0)
+        return misuse("%s", failure.message);
+    invocation->command = command->name;
+    invocation->credentials = &credentials;
+    int status = command->function(invocation, argc - optind, argv + optind);
+    credentials_free(&credentials);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     struct invocation invocation = {0};
+    const char *token_file = NULL;
     setlocale(LC_CTYPE, "C.UTF-8"); /* only for how wide characters are on a terminal */
-    int status = read_options(&invocation, argc, argv);
+    umask(0027);                    /* rebuild and token make files of the daemon's */
+    int status = read_options(&invocation, &token_file, argc, argv);
     if (status < 0)
         status = check_where(&invocation);
     if (status >= 0)
         return finish(status);
     if (optind == argc)
         return misuse("needs a command (see tillq --help)");
-    const struct command *command = find_command(argv[optind]);
-    if (!command)
-        return misuse("%s: no such command (see tillq --help)", argv[optind]);
-    invocation.command = command->name;
-    return finish(command->function(&invocation, argc - optind, argv + optind));
+    return finish(run(&invocation, token_file, argc, argv));
 }

@@ -1,4 +1,5 @@
 /* tillqd: options, wiring, signals, the loop. The only file that knows everybody. */
+#include <errno.h>
 #include <event2/event.h>
 #include <getopt.h>
 #include <malloc.h>
@@ -6,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,6 +21,7 @@
 #include "base/notify.h"
 #include "net/server.h"
 #include "net/tls.h"
+#include "net/tokens_file.h"
 
 #define STOP_PATIENCE_MS 10000
 
@@ -41,6 +44,7 @@ struct daemon {
     struct journal *journal;
     struct writer *writer;
     struct applier *applier;
+    struct gate *gate;
     struct engine *engine;
     struct server *server;
     struct tls *tls; /* NULL where no certificate is configured */
@@ -116,10 +120,12 @@ static int put_in(char value[CONFIG_VALUE_BYTES], const char *option, const char
     return 0;
 }
 
-/* The file, then what the command line says over it. */
-static int read_config(const struct options *options, struct config *config,
+/* The file, then what the command line says over it; and the tokens file it leads to, NULL where
+ * there is none. */
+static int read_config(const struct options *options, struct config *config, struct tokens **tokens,
                        struct failure *failure)
 {
+    *tokens = NULL;
     config_defaults(config);
     if (options->config_path && config_read(config, options->config_path, failure) != 0)
         return -1;
@@ -131,7 +137,14 @@ static int read_config(const struct options *options, struct config *config,
         if (put_in(config->listen[0], options->listen, "listen", failure) != 0)
             return -1;
     }
-    return config_check(config, failure);
+    if (tokens_file_read_configured(tokens, config, failure) != 0)
+        return -1;
+    config->has_tokens = *tokens != NULL;
+    if (config_check(config, failure) == 0)
+        return 0;
+    tokens_free(*tokens);
+    *tokens = NULL;
+    return -1;
 }
 
 /* The certificate and its key, where there are any: *tls stays as it is where there are none, or
@@ -229,16 +242,48 @@ static void report_reload(const char *key, bool changed, void *context)
         log_warning("reload: %s differs, but needs a restart", key);
 }
 
+/* Where tokens are asked for, a file that is not there any more is a mistake, not a wish. */
+static int check_tokens(const struct daemon *daemon, const struct config *fresh,
+                        const struct tokens *tokens, struct failure *failure)
+{
+    if (tokens || fresh->auth_none || !gate_asks(daemon->gate))
+        return 0;
+    return failure_set(failure, "FAILED",
+                       "the tokens file of %s is gone; tokens are asked for as "
+                       "before",
+                       fresh->directory);
+}
+
+static void take_tokens(struct daemon *daemon, struct tokens *tokens)
+{
+    if (!tokens)
+        return;
+    if (daemon->config.auth_none) { /* auth needs a restart */
+        tokens_free(tokens);
+        return;
+    }
+    if (tokens_count(tokens) > 0)
+        log_notice("tokens: %zu terminals have one", tokens_count(tokens));
+    else
+        log_warning("tokens: no terminal has one, so nobody gets in");
+    gate_set_tokens(daemon->gate, tokens);
+}
+
 /* What may change changes, all or nothing. */
 static int reload(struct daemon *daemon, struct failure *failure)
 {
     struct config fresh, next = daemon->config;
     struct tls *tls = NULL;
-    if (read_config(&daemon->options, &fresh, failure) != 0)
+    struct tokens *tokens;
+    if (read_config(&daemon->options, &fresh, &tokens, failure) != 0)
         return -1;
     config_reload(&next, &fresh, NULL, NULL);
-    if (load_tls(&tls, &next, &fresh, failure) != 0)
+    if (check_tokens(daemon, &fresh, tokens, failure) != 0 ||
+        load_tls(&tls, &next, &fresh, failure) != 0) {
+        tokens_free(tokens);
         return -1;
+    }
+    take_tokens(daemon, tokens);
     if (tls) {
         server_set_tls(daemon->server, tls);
         tls_free(daemon->tls);
@@ -317,12 +362,25 @@ static int start_loop(struct daemon *daemon, struct failure *failure)
     return daemon->bell ? 0 : failure_set(failure, "FAILED", "no bell");
 }
 
+/* No core and no /proc/PID/mem for anybody but root: memory holds sales, and tokens while a hello
+ * is read. Not RLIMIT_CORE, which does not hold for a core that is piped to a program (core(5)). */
+static void keep_memory_private(void)
+{
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        log_warning("a core file may be written: %s", strerror(errno));
+}
+
 static int take_directory(struct daemon *daemon, struct failure *failure)
 {
     const char *directory = daemon->config.directory;
-    umask(0027);
+    struct stat status;
+    umask(0027); /* what is made is 0640 and 0750, whatever it was */
     if (folder_make(directory, failure) != 0)
         return -1;
+    if (stat(directory, &status) == 0 && (status.st_mode & 0007))
+        log_warning("%s: mode %03o lets everybody on this machine at the sales; make it 0750 "
+                    "(chmod 750)",
+                    directory, (unsigned)status.st_mode & 07777);
     daemon->lock = lock_take(directory, "tillqd", failure);
     return daemon->lock >= 0 ? 0 : -1;
 }
@@ -390,6 +448,7 @@ static int start_engine(struct daemon *daemon, struct failure *failure)
         .directory = daemon->config.directory,
         .writer = daemon->writer,
         .applier = daemon->applier,
+        .gate = daemon->gate,
         .clock = &clock_system,
         .wake = wake,
         .context = daemon,
@@ -420,6 +479,7 @@ static int start(struct daemon *daemon, struct failure *failure)
     int inherited = notify_inherited_sockets();
     log_notice("tillqd " TILLQ_VERSION " starts in %s, SQLite %s", daemon->config.directory,
                db_library_version());
+    keep_memory_private();
     raise_descriptor_limit(&daemon->config);
     if (daemon->tls)
         tell_of_tls(daemon->tls);
@@ -450,6 +510,7 @@ static void stop(struct daemon *daemon)
     applier_stop(daemon->applier);
     journal_close(daemon->journal);
     engine_free(daemon->engine);
+    gate_free(daemon->gate);
     for (int i = 0; i < 3; i++)
         if (daemon->signals[i])
             event_free(daemon->signals[i]);
@@ -474,9 +535,10 @@ static void report_stop(void)
 int main(int count, char **arguments)
 {
     struct daemon daemon = {.lock = -1};
+    struct tokens *tokens;
     struct failure failure;
     read_options(count, arguments, &daemon.options);
-    if (read_config(&daemon.options, &daemon.config, &failure) != 0 ||
+    if (read_config(&daemon.options, &daemon.config, &tokens, &failure) != 0 ||
         load_tls(&daemon.tls, &daemon.config, &daemon.config, &failure) != 0) {
         fprintf(stderr, "tillqd: %s\n", failure.message);
         return 2;
@@ -485,12 +547,20 @@ int main(int count, char **arguments)
         tls_free(daemon.tls);
         printf("%s: sound\n", daemon.options.config_path ? daemon.options.config_path
                                                          : "no file given, all defaults");
+        tokens_free(tokens);
         return 0;
     }
     mallopt(M_ARENA_MAX, 2); /* four threads in an arena each would double the memory at rest */
     db_limit_memory();
     log_set_level(daemon.config.log_level);
     int status = 0;
+    daemon.gate = gate_new(&clock_system);
+    if (!daemon.gate) {
+        tokens_free(tokens);
+        log_error("no memory for the gate");
+        return 1;
+    }
+    take_tokens(&daemon, tokens);
     if (start(&daemon, &failure) != 0) {
         log_error("%s", failure.message);
         status = 1;

@@ -6,8 +6,7 @@
  *   struct tillq_client *till;
  *   const char *reply;
  *   if (tillq_client_open(&till, TILLQ_CLIENT_DEFAULT_ADDRESS, 2000) == TILLQ_CLIENT_OK &&
- *       tillq_client_ask(till, "{\"op\":\"hello\",\"terminal\":\"T01\"}", &reply, 2000) ==
- *           TILLQ_CLIENT_OK)
+ *       tillq_client_hello(till, "T01", NULL, token, &reply, 2000) == TILLQ_CLIENT_OK)
  *       puts(reply);
  *   else
  *       fprintf(stderr, "%s\n", tillq_client_message(till));
@@ -67,6 +66,15 @@ enum tillq_client_result tillq_client_receive(struct tillq_client *client, const
 /* Sends one line, a C string, and receives the next reply. Not while other replies are owed. */
 enum tillq_client_result tillq_client_ask(struct tillq_client *client, const char *line,
                                           const char **reply, int timeout_ms);
+
+/* Says hello as `terminal`, with its shop and its token where they are not NULL, and receives the
+ * reply, which is to be looked at: "ok":false with AUTH_FAILED is a reply as well. All three are
+ * UTF-8. What is copied of the token is wiped when it is sent; the caller's own copy is the
+ * caller's: it comes out of a file only the till's program can read, never from a command line.
+ * Not while other replies are owed. */
+enum tillq_client_result tillq_client_hello(struct tillq_client *client, const char *terminal,
+                                            const char *shop, const char *token, const char **reply,
+                                            int timeout_ms);
 
 /* Why the last call failed, one line; "" where none did. Stays until the next call. NULL is fine.
  */

@@ -4,14 +4,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* What stands behind the first `keep` bytes. */
+static void wipe(const struct buffer *buffer, size_t keep)
+{
+    if (buffer->secret && buffer->length > keep)
+        explicit_bzero(buffer->bytes + keep, buffer->length - keep);
+}
+
 void buffer_free(struct buffer *buffer)
 {
+    wipe(buffer, 0);
     free(buffer->bytes);
-    *buffer = (struct buffer){0};
+    *buffer = (struct buffer){.secret = buffer->secret};
 }
 
 void buffer_clear(struct buffer *buffer)
 {
+    wipe(buffer, 0);
     buffer->length = 0;
     buffer->failed = false;
 }
@@ -21,6 +30,20 @@ void buffer_shrink(struct buffer *buffer, size_t keep_bytes)
     if (buffer->capacity > keep_bytes)
         buffer_free(buffer);
     buffer_clear(buffer);
+}
+
+/* realloc may leave a copy behind. */
+static char *grown(struct buffer *buffer, size_t capacity)
+{
+    if (!buffer->secret || buffer->length == 0)
+        return realloc(buffer->bytes, capacity);
+    char *bytes = malloc(capacity);
+    if (!bytes)
+        return NULL;
+    memcpy(bytes, buffer->bytes, buffer->length);
+    wipe(buffer, 0);
+    free(buffer->bytes);
+    return bytes;
 }
 
 char *buffer_reserve(struct buffer *buffer, size_t length)
@@ -36,7 +59,7 @@ char *buffer_reserve(struct buffer *buffer, size_t length)
         size_t capacity = buffer->capacity ? buffer->capacity : 64;
         while (capacity < need)
             capacity += capacity / 2 + 1;
-        char *bytes = realloc(buffer->bytes, capacity);
+        char *bytes = grown(buffer, capacity);
         if (!bytes) {
             buffer->failed = true;
             return NULL;
@@ -139,8 +162,10 @@ void buffer_consume(struct buffer *buffer, size_t length)
 {
     if (length == 0)
         return;
-    buffer->length -= length;
-    memmove(buffer->bytes, buffer->bytes + length, buffer->length);
+    size_t rest = buffer->length - length;
+    memmove(buffer->bytes, buffer->bytes + length, rest);
+    wipe(buffer, rest);
+    buffer->length = rest;
 }
 
 struct text buffer_text(const struct buffer *buffer)

@@ -1,7 +1,10 @@
 /* buffer: bytes that grow.
  *
  * Running out of memory is remembered in `failed`, so that a caller may append many times and ask
- * once; a failed buffer takes nothing more and must not be used as if it were whole. */
+ * once; a failed buffer takes nothing more and must not be used as if it were whole.
+ *
+ * In a `secret` buffer, what it held and holds no more is wiped: when it is cleared, consumed from,
+ * moved to grow, or freed. Set it before anything is added. */
 #ifndef TILLQ_BASE_BUFFER_H
 #define TILLQ_BASE_BUFFER_H
 
@@ -16,9 +19,10 @@ struct buffer {
     size_t length;
     size_t capacity;
     bool failed;
+    bool secret;
 };
 
-void buffer_free(struct buffer *buffer);  /* leaves an empty, usable buffer */
+void buffer_free(struct buffer *buffer);  /* leaves an empty, usable buffer, as secret as it was */
 void buffer_clear(struct buffer *buffer); /* keeps the memory, forgets the failure */
 /* As clear, but gives memory back where more than `keep_bytes` are held. */
 void buffer_shrink(struct buffer *buffer, size_t keep_bytes);

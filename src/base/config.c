@@ -45,6 +45,7 @@ static const struct key keys[] = {
     {"daemon",  "shop",            TEXT,   AT(shop),                "0001",           1, 64,            false},
     {"listen",  "listen",          LISTEN, AT(listen),              "127.0.0.1:7077", 1, CONFIG_VALUE_BYTES - 1, false},
     {"listen",  "auth",            AUTH,   AT(auth_none),           "tokens",         0, 0,             false},
+    {"listen",  "tokens",          TEXT,   AT(tokens),              "",               0, CONFIG_VALUE_BYTES - 1, true},
     {"listen",  "management",      TEXT,   AT(management),          "",               0, CONFIG_VALUE_BYTES - 1, true},
     {"tls",     "certificate",     TEXT,   AT(certificate),         "",               0, CONFIG_VALUE_BYTES - 1, true},
     {"tls",     "private_key",     TEXT,   AT(private_key),         "",               0, CONFIG_VALUE_BYTES - 1, true},
@@ -162,17 +163,6 @@ static int refuse_range(const struct key *key, struct failure *failure)
     return failure_set(failure, NULL, "%s: must be %s to %s", key->name, least, most);
 }
 
-static bool is_utf8(const char *value)
-{
-    struct buffer quoted = {0};
-    struct json json = {0};
-    buffer_add_json(&quoted, text_of(value));
-    bool valid = !quoted.failed && json_parse(&json, buffer_text(&quoted), NULL) == 0;
-    json_free(&json);
-    buffer_free(&quoted);
-    return valid;
-}
-
 static int check_text(const struct key *key, const char *value, struct failure *failure)
 {
     size_t length = strlen(value);
@@ -181,7 +171,7 @@ static int check_text(const struct key *key, const char *value, struct failure *
     for (const char *at = value; *at; at++)
         if ((unsigned char)*at < 0x20 || *at == 0x7f)
             return failure_set(failure, NULL, "%s: contains a control character", key->name);
-    if (!is_utf8(value))
+    if (!json_can_hold(text_of(value)))
         return failure_set(failure, NULL, "%s: is not UTF-8", key->name);
     return 0;
 }
@@ -353,10 +343,12 @@ int config_check_address(const struct config *config, const char *address, struc
     const char *rest;
     bool certified = config_is_tls(address, &rest) &&
                      config->client_certificates == CLIENT_CERTIFICATES_REQUIRED;
-    if (host[0] != '\0' && !config->auth_none && !is_loopback(host) && !certified)
+    if (host[0] != '\0' && !config->auth_none && !config->has_tokens && !is_loopback(host) &&
+        !certified)
         return failure_set(failure, NULL,
                            "listen: %.100s can be reached from other machines and no tokens are "
-                           "configured; write auth = none under [listen] to allow that",
+                           "configured; make some with tillq token add, or write auth = none under "
+                           "[listen] to allow that",
                            address);
     return 0;
 }

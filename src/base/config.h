@@ -38,7 +38,9 @@ struct config {
     /* HOST:PORT, [V6]:PORT, unix:/PATH; the first two also behind "tls:" */
     char listen[CONFIG_LISTEN_MAX][CONFIG_VALUE_BYTES];
     int listen_count;
-    bool auth_none; /* "auth": lets listen go beyond loopback with no token asked */
+    bool auth_none; /* "auth": nobody is asked for a token, beyond loopback neither */
+    char tokens[CONFIG_VALUE_BYTES]; /* the tokens file; "" = DIRECTORY/tokens, where it is there */
+    bool has_tokens; /* no key: what that file holds, to be said before config_check */
     char management[CONFIG_VALUE_BYTES]; /* blank-separated ids that may send for other terminals */
 
     /* [tls]; the files are PEM, "" = none */
@@ -84,9 +86,9 @@ int config_read(struct config *config, const char *path, struct failure *failure
 void config_locate(const struct config *config, const char *key, struct failure *failure);
 
 /* Checks what no single key can tell: each address has the form of one, and one beyond loopback
- * (127.0.0.0/8, ::1, localhost, unix:) needs auth = none, or TLS with client certificates required;
- * what TLS needs is there. 0, or -1 with "KEY: what is wrong". Also
- * to be called after command line options were put in. */
+ * (127.0.0.0/8, ::1, localhost, unix:) needs tokens, TLS with client certificates required, or
+ * auth = none; what TLS needs is there. 0, or -1 with "KEY: what is wrong". Also to be called after
+ * command line options were put in. */
 int config_check(const struct config *config, struct failure *failure)
     __attribute__((warn_unused_result));
 

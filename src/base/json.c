@@ -329,6 +329,17 @@ int json_parse(struct json *json, struct text text, struct failure *failure)
     return 0;
 }
 
+bool json_can_hold(struct text text)
+{
+    struct buffer quoted = {0};
+    struct json json = {0};
+    buffer_add_json(&quoted, text);
+    bool valid = !quoted.failed && json_parse(&json, buffer_text(&quoted), NULL) == 0;
+    json_free(&json);
+    buffer_free(&quoted);
+    return valid;
+}
+
 void json_free(struct json *json)
 {
     free(json->nodes);

@@ -57,6 +57,9 @@ void json_free(struct json *json);
 /* Gives the tape's memory back where it has grown past `keep_nodes`. */
 void json_shrink(struct json *json, uint32_t keep_nodes);
 
+/* Valid UTF-8 without NUL: can stand in a JSON string. (False for want of memory, too.) */
+bool json_can_hold(struct text text);
+
 /* Walking. A node is named by its index; 0 is the root; JSON_ABSENT is no node. */
 #define JSON_ABSENT UINT32_MAX
 enum json_type json_type(const struct json *json, uint32_t node); /* JSON_NULL for JSON_ABSENT */

@@ -15,6 +15,8 @@ struct sha256 *sha256_new(void)
 
 void sha256_free(struct sha256 *hash)
 {
+    if (hash)
+        explicit_bzero(hash, sizeof *hash);
     free(hash);
 }
 
@@ -39,6 +41,7 @@ void sha256_add_int(struct sha256 *hash, long long value)
 void sha256_finish(struct sha256 *hash, unsigned char out[SHA256_BYTES])
 {
     sha256_digest(&hash->context, SHA256_BYTES, out);
+    explicit_bzero(hash, sizeof *hash); /* what was hashed may be secret, and its end lies there */
 }
 
 void sha256_hex(const unsigned char hash[SHA256_BYTES], char out[SHA256_HEX_BYTES])

@@ -13,6 +13,7 @@ void sha256_free(struct sha256 *hash);
 void sha256_start(struct sha256 *hash);
 void sha256_add(struct sha256 *hash, const void *bytes, size_t length);
 void sha256_add_int(struct sha256 *hash, long long value); /* 8 bytes, big-endian */
+/* Leaves nothing of what was hashed behind; begin again with sha256_start. */
 void sha256_finish(struct sha256 *hash, unsigned char out[SHA256_BYTES]);
 
 #define SHA256_HEX_BYTES (2 * SHA256_BYTES + 1)

@@ -12,10 +12,13 @@
 /* Exit statuses beside 0. */
 enum { STATUS_FAILED = 1, STATUS_USAGE = 2 };
 
+struct credentials;
+
 struct invocation {
     const char *server;    /* address; NULL with -d */
     const char *directory; /* NULL without -d */
     const char *command;
+    const struct credentials *credentials; /* for the server; may be none */
     bool json; /* one JSON object a line and nothing else on standard output */
 };
 
@@ -32,6 +35,7 @@ command_function verify_command;
 command_function rebuild_command;
 command_function roll_command;
 command_function load_command;
+command_function token_command;
 
 /* One line on standard error, control characters escaped. `complain` returns STATUS_FAILED,
  * `misuse` STATUS_USAGE. */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cli/credentials.h"
 #include "cli/documents.h"
 #include "cli/options.h"
 #include "cli/request.h"
@@ -204,17 +205,20 @@ static int put_file(struct put *put, const char *path)
     return result;
 }
 
+/* As the terminal that was named, else as the one whose token there is, else as nobody. */
 static int say_hello(struct put *put)
 {
+    const struct credentials *credentials = put->invocation->credentials;
+    const struct credential *first = credentials_first(credentials);
+    const char *terminal = put->terminal ? put->terminal : first ? first->terminal : NULL;
     const char *line;
-    buffer_clear(&put->request);
-    request_add_hello(&put->request, put->terminal, put->shop);
-    if (send_request(put) != 0)
-        return -1;
-    size_t length;
-    if (tillq_client_receive(put->client, &line, &length, SOURCE_PATIENCE_MS) != TILLQ_CLIENT_OK)
+    if (!terminal)
+        return 0;
+    if (tillq_client_hello(put->client, terminal, put->shop,
+                           credentials_find(credentials, terminal), &line,
+                           SOURCE_PATIENCE_MS) != TILLQ_CLIENT_OK)
         return -lost(put);
-    if (slice_is_true(slice_member((struct text){line, length}, "ok")))
+    if (slice_is_true(slice_member(text_of(line), "ok")))
         return 0;
     complain("hello: %s", line);
     return -1;
@@ -226,7 +230,7 @@ static int put_files(struct put *put, int file_count, char **files)
     if (tillq_client_open(&put->client, put->invocation->server, CONNECT_PATIENCE_MS) !=
         TILLQ_CLIENT_OK)
         result = -lost(put);
-    if (result == 0 && put->terminal)
+    if (result == 0)
         result = say_hello(put);
     for (int i = 0; i < file_count && result == 0; i++)
         result = put_file(put, files[i]);

@@ -10,7 +10,8 @@
 void request_add_string(struct buffer *request, const char *key, const char *value);
 /* `,"key":value` */
 void request_add_integer(struct buffer *request, const char *key, int64_t value);
-/* A whole hello line, without LF; `shop` may be NULL. */
-void request_add_hello(struct buffer *request, const char *terminal, const char *shop);
+/* A whole hello line, without LF; `shop` and `token` may be NULL. */
+void request_add_hello(struct buffer *request, const char *terminal, const char *shop,
+                       const char *token);
 
 #endif

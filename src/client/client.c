@@ -236,6 +236,57 @@ enum tillq_client_result tillq_client_ask(struct tillq_client *client, const cha
     return tillq_client_receive(client, reply, NULL, time_left_ms(deadline_ms));
 }
 
+/* Adds `begin`, which ends with a quote, the value as JSON wants it, and a quote; nothing where
+ * `value` is NULL. */
+static char *add_member(char *at, const char *begin, const char *value)
+{
+    static const char digits[] = "0123456789abcdef";
+    if (!value)
+        return at;
+    memcpy(at, begin, strlen(begin));
+    at += strlen(begin);
+    for (; *value; value++) {
+        unsigned char byte = (unsigned char)*value;
+        if (byte >= 0x20 && byte != '"' && byte != '\\') {
+            *at++ = (char)byte;
+            continue;
+        }
+        memcpy(at, "\\u00", 4);
+        at[4] = digits[byte >> 4];
+        at[5] = digits[byte & 15];
+        at += 6;
+    }
+    *at++ = '"';
+    return at;
+}
+
+static size_t room_for(const char *value)
+{
+    return value ? 6 * strlen(value) + sizeof ",\"terminal\":\"\"" : 0;
+}
+
+enum tillq_client_result tillq_client_hello(struct tillq_client *client, const char *terminal,
+                                            const char *shop, const char *token, const char **reply,
+                                            int timeout_ms)
+{
+    static const char begin[] = "{\"op\":\"hello\"";
+    size_t room = sizeof begin + 1 + room_for(terminal) + room_for(shop) + room_for(token);
+    char *line = malloc(room);
+    if (!line)
+        return failed(client, TILLQ_CLIENT_NO_MEMORY, "no memory for a hello");
+    memcpy(line, begin, sizeof begin - 1);
+    char *at = line + sizeof begin - 1;
+    at = add_member(at, ",\"terminal\":\"", terminal);
+    at = add_member(at, ",\"shop\":\"", shop);
+    at = add_member(at, ",\"token\":\"", token);
+    *at++ = '}';
+    *at = '\0';
+    enum tillq_client_result result = tillq_client_ask(client, line, reply, timeout_ms);
+    explicit_bzero(line, room);
+    free(line);
+    return result;
+}
+
 const char *tillq_client_message(const struct tillq_client *client)
 {
     return client ? client->message : "no memory";

@@ -1,5 +1,7 @@
 #include "net/address.h"
 
+#include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -138,4 +140,42 @@ void address_of(int descriptor, char out[ADDRESS_BYTES])
 void address_of_peer(int descriptor, char out[ADDRESS_BYTES])
 {
     describe(getpeername, descriptor, out);
+}
+
+/* IPv4 addresses lie in a range of 64-bit prefixes that IPv6 keeps for nobody (::/8). */
+#define IPV4_PEER (UINT64_C(1) << 32)
+
+uint64_t address_peer_key(int descriptor)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in four;
+        struct sockaddr_in6 six;
+        struct sockaddr_storage storage;
+    } name = {.any = {0}};
+    socklen_t length = sizeof name;
+    if (getpeername(descriptor, &name.any, &length) != 0)
+        return 0;
+    if (name.any.sa_family == AF_INET)
+        return IPV4_PEER | ntohl(name.four.sin_addr.s_addr);
+    if (name.any.sa_family != AF_INET6)
+        return 0;
+    uint64_t prefix;
+    uint32_t last;
+    memcpy(&prefix, name.six.sin6_addr.s6_addr, sizeof prefix);
+    memcpy(&last, name.six.sin6_addr.s6_addr + 12, sizeof last);
+    return IN6_IS_ADDR_V4MAPPED(&name.six.sin6_addr) ? IPV4_PEER | ntohl(last) : be64toh(prefix);
+}
+
+void address_print_key(uint64_t peer, char out[ADDRESS_BYTES])
+{
+    struct in_addr four = {htonl((uint32_t)peer)};
+    struct in6_addr six = {0};
+    uint64_t prefix = htobe64(peer);
+    memcpy(six.s6_addr, &prefix, sizeof prefix);
+    snprintf(out, ADDRESS_BYTES, "this machine");
+    if (peer >> 32 == IPV4_PEER >> 32)
+        inet_ntop(AF_INET, &four, out, ADDRESS_BYTES);
+    else if (peer != 0 && inet_ntop(AF_INET6, &six, out, INET6_ADDRSTRLEN))
+        snprintf(out + strlen(out), ADDRESS_BYTES - strlen(out), "/64");
 }

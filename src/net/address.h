@@ -3,6 +3,7 @@
 #define TILLQ_NET_ADDRESS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/failure.h"
 
@@ -16,5 +17,11 @@ int address_listen(const char *address, struct failure *failure)
 void address_of(int descriptor, char out[ADDRESS_BYTES]);
 /* Whom it is connected to, in the same form; "unix:" has no path there. */
 void address_of_peer(int descriptor, char out[ADDRESS_BYTES]);
+
+/* Whom refusals to a connected socket are held against: an IPv4 address, or the first 64 bits of an
+ * IPv6 one (whoever has one has 2^64 of them). 0: a unix socket, or the socket cannot say. */
+uint64_t address_peer_key(int descriptor);
+/* "192.0.2.1", "2001:db8:1:2::/64", "this machine". */
+void address_print_key(uint64_t peer, char out[ADDRESS_BYTES]);
 
 #endif

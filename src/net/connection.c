@@ -87,10 +87,13 @@ static void watch(struct event *event, bool *watched, bool wanted)
 static void finish(struct connection *connection)
 {
     transport_end_output(&connection->transport);
-    for (int i = 0; i < 16; i++)
-        if (recv(connection->transport.descriptor, connection->owner->input,
-                 connection->owner->input_bytes, MSG_DONTWAIT) <= 0)
+    for (int i = 0; i < 16; i++) {
+        ssize_t got = recv(connection->transport.descriptor, connection->owner->input,
+                           connection->owner->input_bytes, MSG_DONTWAIT);
+        if (got <= 0)
             break;
+        explicit_bzero(connection->owner->input, (size_t)got);
+    }
     connection_free(connection);
 }
 
@@ -254,6 +257,7 @@ static bool receive_input(struct connection *connection)
         session_end_input(connection->session);
     else
         hear(connection, (struct text){owner->input, got});
+    explicit_bzero(owner->input, got); /* a token may stand there */
     engine_flush(owner->engine);
     return true;
 }
@@ -310,6 +314,7 @@ int connection_new(struct connection_owner *owner, int descriptor, const struct 
         return fail_new(connection, descriptor);
     if (transport_init(&connection->transport, descriptor, tls) != 0)
         return fail_new(connection, -1);
+    session_set_address(connection->session, address_peer_key(descriptor));
     int on = 1;
     setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);

@@ -15,6 +15,8 @@ struct engine {
     struct queue done;
     struct queue_item *begun, **begun_last; /* appends for the next flush */
     struct exchange *parked;                /* fetches that wait for a record */
+    struct exchange *delayed;               /* refusals that are held back */
+    int64_t delayed_until_us;               /* none of them is due before */
     int64_t underway;
     int audits;           /* of them, verify: one at a time */
     size_t pending_bytes; /* of exchanges some thread works on */
@@ -126,6 +128,7 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
         return failure_set(failure, "NO_MEMORY", "no memory for the engine");
     engine->options = *options;
     engine->begun_last = &engine->begun;
+    engine->delayed_until_us = INT64_MAX;
     engine->started_us = clock_monotonic_us(options->clock);
     queue_init(&engine->done);
     struct reader_options reader = {options->directory, options->clock, look, reader_done, engine};
@@ -178,6 +181,11 @@ void engine_free(struct engine *engine)
 const struct config *engine_config(const struct engine *engine)
 {
     return engine->options.config;
+}
+
+struct gate *engine_gate(const struct engine *engine)
+{
+    return engine->options.gate;
 }
 
 struct request *engine_request(struct engine *engine)
@@ -308,6 +316,55 @@ static bool take_back(struct engine *engine, struct exchange *exchange)
     return false;
 }
 
+/* --- refusals that are held back --- */
+
+void engine_delay(struct engine *engine, struct exchange *exchange, int64_t delay_us)
+{
+    exchange->state = EXCHANGE_DELAYED;
+    exchange->deadline_us = clock_monotonic_us(engine->options.clock) + delay_us;
+    exchange->next_parked = engine->delayed;
+    engine->delayed = exchange;
+    if (exchange->deadline_us < engine->delayed_until_us)
+        engine->delayed_until_us = exchange->deadline_us;
+    engine->options.wake(engine->options.context); /* there is a deadline to set */
+}
+
+/* Adds those that are due to a chain. */
+static struct queue_item **end_delays(struct engine *engine, struct queue_item **last)
+{
+    if (!engine->delayed ||
+        (!engine->draining && clock_monotonic_us(engine->options.clock) < engine->delayed_until_us))
+        return last;
+    int64_t now_us = engine->draining ? INT64_MAX : clock_monotonic_us(engine->options.clock);
+    struct exchange **link = &engine->delayed;
+    engine->delayed_until_us = INT64_MAX;
+    while (*link) {
+        struct exchange *exchange = *link;
+        if (exchange->deadline_us <= now_us) {
+            *link = exchange->next_parked;
+            exchange->state = EXCHANGE_ANSWERED;
+            exchange->append.item.next = NULL;
+            *last = &exchange->append.item;
+            last = &exchange->append.item.next;
+        } else {
+            if (exchange->deadline_us < engine->delayed_until_us)
+                engine->delayed_until_us = exchange->deadline_us;
+            link = &exchange->next_parked;
+        }
+    }
+    return last;
+}
+
+static void forget_delay(struct engine *engine, const struct exchange *exchange)
+{
+    struct exchange **link = &engine->delayed;
+    while (*link != exchange)
+        link = &(*link)->next_parked;
+    *link = exchange->next_parked;
+    if (!engine->delayed)
+        engine->delayed_until_us = INT64_MAX;
+}
+
 struct exchange *engine_collect(struct engine *engine)
 {
     struct queue_item *answered = NULL, **last = &answered;
@@ -320,6 +377,7 @@ struct exchange *engine_collect(struct engine *engine)
             last = &item->next;
         }
     }
+    end_delays(engine, last);
     unpark(engine);
     struct writer_figures figures;
     writer_figures(engine->options.writer, &figures);
@@ -345,6 +403,8 @@ static bool take_off_parked(struct engine *engine, struct exchange *exchange)
 void engine_abandon(struct engine *engine, struct exchange *exchange)
 {
     exchange->session = NULL;
+    if (exchange->state == EXCHANGE_DELAYED)
+        forget_delay(engine, exchange);
     if (exchange->state != EXCHANGE_UNDERWAY) {
         exchange_free(exchange);
         return;
@@ -397,7 +457,7 @@ bool engine_is_idle(const struct engine *engine)
 
 int64_t engine_next_deadline_us(const struct engine *engine)
 {
-    int64_t next_us = INT64_MAX;
+    int64_t next_us = engine->delayed_until_us;
     for (const struct exchange *e = engine->parked; e; e = e->next_parked)
         if (e->deadline_us < next_us)
             next_us = e->deadline_us;
@@ -410,6 +470,8 @@ void engine_drain(struct engine *engine)
     if (engine->auditor)
         reader_give_up(engine->auditor);
     unpark(engine);
+    if (engine->delayed)
+        engine->options.wake(engine->options.context);
 }
 
 void engine_count_connection(struct engine *engine, int change)

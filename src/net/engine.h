@@ -12,6 +12,7 @@
 #include "base/config.h"
 #include "journal/writer.h"
 #include "net/exchange.h"
+#include "net/gate.h"
 #include "net/reader.h"
 #include "stock/applier.h"
 
@@ -22,6 +23,7 @@ struct engine_options {
     const char *directory;
     struct writer *writer;   /* not owned */
     struct applier *applier; /* not owned */
+    struct gate *gate;       /* not owned; NULL: nobody is asked for a token */
     const struct clock *clock;
     void (*wake)(void *context); /* from any thread: call engine_collect soon, in the loop */
     void *context;
@@ -41,6 +43,7 @@ void engine_stop(struct engine *engine);
 void engine_free(struct engine *engine);
 
 const struct config *engine_config(const struct engine *engine);
+struct gate *engine_gate(const struct engine *engine); /* may be NULL */
 /* Work space of the loop's thread for one line. */
 struct request *engine_request(struct engine *engine);
 struct document *engine_document(struct engine *engine);
@@ -58,6 +61,8 @@ void engine_flush(struct engine *engine);
 struct exchange *engine_collect(struct engine *engine) __attribute__((warn_unused_result));
 /* A session has gone: its exchange is freed now or when it comes back. */
 void engine_abandon(struct engine *engine, struct exchange *exchange);
+/* Its reply, which is there, is answered only so much later (or when the daemon goes down). */
+void engine_delay(struct engine *engine, struct exchange *exchange, int64_t delay_us);
 /* It may wait no longer (a fetch whose terminal will ask nothing more). */
 void engine_hurry(struct engine *engine, struct exchange *exchange);
 
@@ -72,7 +77,8 @@ bool engine_has_room_to_owe(const struct engine *engine);
 void engine_count_held(struct engine *engine, size_t before, size_t after);
 bool engine_has_room_to_hold(const struct engine *engine);
 bool engine_is_idle(const struct engine *engine); /* nothing under way */
-/* When a waiting fetch is due, monotonic; INT64_MAX where none waits. engine_collect answers it. */
+/* When a waiting fetch or a delayed reply is due, monotonic; INT64_MAX where none waits.
+ * engine_collect answers it. */
 int64_t engine_next_deadline_us(const struct engine *engine);
 /* Fetches wait no longer: the daemon is going down. */
 void engine_drain(struct engine *engine);

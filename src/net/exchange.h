@@ -14,14 +14,15 @@ struct session;
 enum exchange_state {
     EXCHANGE_WAITING,  /* a read, behind something that is not answered yet */
     EXCHANGE_UNDERWAY, /* with a worker, or parked */
+    EXCHANGE_DELAYED,  /* a refusal that is held back */
     EXCHANGE_ANSWERED,
 };
 
 struct exchange {
     struct append append; /* first: what the queues carry is cast back */
     struct session *session;
-    struct exchange *next; /* asked after it on the same connection */
-    struct exchange *next_parked;
+    struct exchange *next;        /* asked after it on the same connection */
+    struct exchange *next_parked; /* or next delayed */
     enum exchange_state state;
     enum operation operation;
     enum acknowledgement ack;
@@ -29,11 +30,12 @@ struct exchange {
     bool empty;          /* a fetch that came back with nothing and may wait */
     bool hurried;        /* a fetch that is to wait no longer, from its next look on */
     bool last_look;      /* a fetch that may wait no longer */
+    bool slows;          /* nothing more is taken from its connection until it is told */
     int64_t seq;         /* to echo; -1 = none */
     struct text tag;     /* to echo; raw JSON */
     struct text line;    /* of a read: parsed again by the thread that answers it */
     int64_t wait_ms;     /* of a fetch */
-    int64_t deadline_us; /* of a fetch that waits; 0 = not set yet */
+    int64_t deadline_us; /* of a fetch that waits; 0 = not set yet. Of a refusal: when to tell */
     int64_t writes_seen; /* to the fetch's topic, when it last looked */
     struct buffer reply; /* the line, without LF; empty: rendered from `append` */
     size_t bytes;        /* what it counts for against max_pending */

@@ -43,19 +43,66 @@ int identity_certify(struct identity *identity, struct text terminal, enum role 
     return 0;
 }
 
-int identity_hello(struct identity *identity, const struct request *request,
-                   struct failure *failure)
+static int auth_required(struct failure *failure)
 {
-    bool certified = identity->proof == PROOF_CERTIFICATE;
-    if (certified && !text_equal(request->terminal, identity->terminal))
-        return failure_set_field(failure, "TERMINAL_MISMATCH", "terminal",
-                                 "terminal: this connection is known to be another one's");
-    if (set_names(identity, request->terminal, request->shop) != 0)
-        return failure_set(failure, "NO_MEMORY", "no memory for this request; send it again later");
-    if (!certified) {
+    return failure_set(failure, "AUTH_REQUIRED", "say hello with this terminal's token first");
+}
+
+/* Without a proof of its own a connection is what its token says. */
+static int enter(struct identity *identity, const struct request *request, struct gate *gate,
+                 uint64_t address, int64_t *delay_us, struct failure *failure)
+{
+    identity_free(identity); /* a second hello that fails must not go on as the first one's */
+    if (!request->token.bytes)
+        return auth_required(failure);
+    const struct token_entry *entry =
+        gate_enter(gate, address, request->terminal, request->token, delay_us);
+    if (!entry)
+        return failure_set(failure, "AUTH_FAILED", "this is not the token of such a terminal");
+    identity->proof = PROOF_TOKEN;
+    identity->role = entry->role;
+    identity->token = entry->sealed;
+    identity->generation = gate_generation(gate);
+    return 0;
+}
+
+int identity_hello(struct identity *identity, const struct request *request, struct gate *gate,
+                   uint64_t address, int64_t *delay_us, struct failure *failure)
+{
+    *delay_us = 0;
+    if (identity->proof == PROOF_CERTIFICATE) {
+        if (!text_equal(request->terminal, identity->terminal))
+            return failure_set_field(failure, "TERMINAL_MISMATCH", "terminal",
+                                     "terminal: this connection is known to be another one's");
+    } else if (gate_asks(gate)) {
+        if (enter(identity, request, gate, address, delay_us, failure) != 0)
+            return -1;
+    } else {
         identity->proof = PROOF_SAID;
         identity->role = ROLE_TERMINAL;
     }
+    if (set_names(identity, request->terminal, request->shop) == 0)
+        return 0;
+    if (identity->proof != PROOF_CERTIFICATE)
+        identity_free(identity);
+    return failure_set(failure, "NO_MEMORY", "no memory for this request; send it again later");
+}
+
+int identity_check(struct identity *identity, const struct gate *gate, struct failure *failure)
+{
+    if (!gate_asks(gate) || identity->proof == PROOF_CERTIFICATE)
+        return 0;
+    if (identity->proof != PROOF_TOKEN)
+        return auth_required(failure);
+    if (identity->generation == gate_generation(gate))
+        return 0;
+    const struct token_entry *entry = gate_look_again(gate, identity->terminal, &identity->token);
+    if (!entry) {
+        identity_free(identity);
+        return auth_required(failure);
+    }
+    identity->role = entry->role;
+    identity->generation = gate_generation(gate);
     return 0;
 }
 

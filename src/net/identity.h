@@ -2,6 +2,8 @@
  *
  *   nobody      nothing was said; documents name their terminal themselves
  *   said        hello named a terminal, and nobody asked for a proof
+ *   token       hello brought the terminal's token. When the tokens change it is looked at again: a
+ *               terminal whose token was taken away or replaced is nobody from its next request on
  *   certified   the connection itself proved the terminal (a client certificate): hello cannot make
  *               it another one
  *
@@ -13,17 +15,20 @@
 
 #include "base/config.h"
 #include "base/text.h"
+#include "net/gate.h"
 #include "net/request.h"
 #include "net/role.h"
 
-enum proof { PROOF_NONE, PROOF_SAID, PROOF_CERTIFICATE };
+enum proof { PROOF_NONE, PROOF_SAID, PROOF_TOKEN, PROOF_CERTIFICATE };
 
 struct identity {
     enum proof proof;
     enum role role;
-    struct text terminal; /* absent while nobody */
-    struct text shop;     /* from hello; absent = not said */
-    char *names;          /* what the texts point to */
+    struct text terminal;      /* absent while nobody */
+    struct text shop;          /* from hello; absent = not said */
+    char *names;               /* what the texts point to */
+    struct sealed_token token; /* the one it showed */
+    int64_t generation;        /* of the gate, when that was last looked at */
 };
 
 void identity_free(struct identity *identity);
@@ -33,9 +38,17 @@ void identity_free(struct identity *identity);
 int identity_certify(struct identity *identity, struct text terminal, enum role role)
     __attribute__((warn_unused_result));
 
-/* Takes a hello. 0, or -1 with TERMINAL_MISMATCH or NO_MEMORY. */
-int identity_hello(struct identity *identity, const struct request *request,
-                   struct failure *failure) __attribute__((warn_unused_result));
+/* Takes a hello through the gate (NULL: none asked for). 0, or -1 with TERMINAL_MISMATCH,
+ * AUTH_REQUIRED (no token), AUTH_FAILED (a wrong one, or no such terminal, which is not told apart)
+ * or NO_MEMORY. Whoever is refused at the gate is nobody, whoever it was before. *delay_us: for how
+ * long the refusal is to be held back. */
+int identity_hello(struct identity *identity, const struct request *request, struct gate *gate,
+                   uint64_t address, int64_t *delay_us, struct failure *failure)
+    __attribute__((warn_unused_result));
+
+/* May it ask for anything but hello? 0, or -1 with AUTH_REQUIRED. */
+int identity_check(struct identity *identity, const struct gate *gate, struct failure *failure)
+    __attribute__((warn_unused_result));
 
 /* May it send a document of `terminal`? Nobody may for everybody, as nothing was asked of it. */
 bool identity_may_send_for(const struct identity *identity, struct text terminal,

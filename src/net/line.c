@@ -22,6 +22,7 @@ static enum line_result no_end_yet(struct line_splitter *splitter, size_t limit_
 {
     struct buffer *partial = &splitter->partial;
     size_t length = partial->length + splitter->input.length;
+    partial->secret = true;
     buffer_add_text(partial, splitter->input);
     splitter->input = (struct text){0};
     if (partial->failed)

@@ -1,7 +1,8 @@
 /* line: cuts a stream of bytes into lines. Knows no socket.
  *
  * A line ends with LF; one CR before it is taken off. A line that lies whole in what was fed is
- * handed out where it lies; only a line in pieces is copied. */
+ * handed out where it lies; only a line in pieces is copied, and the copy wiped, for it may hold a
+ * token. */
 #ifndef TILLQ_NET_LINE_H
 #define TILLQ_NET_LINE_H
 

@@ -212,6 +212,7 @@ int request_read(struct request *request, struct text line, struct failure *fail
 {
     struct json json = request->json;
     struct buffer scratch = request->scratch;
+    scratch.secret = true; /* a token may stand there */
     buffer_clear(&scratch);
     *request = (struct request){.json = json,
                                 .scratch = scratch,

@@ -54,7 +54,8 @@ struct request {
 int request_read(struct request *request, struct text line, struct failure *failure)
     __attribute__((warn_unused_result));
 void request_free(struct request *request);
-/* Lets go of memory that an unusually large line needed. */
+/* After each line: lets go of memory that an unusually large one needed, and wipes what was copied
+ * out of it. */
 void request_shrink(struct request *request);
 /* Is answered from what is on disk, by the reader. */
 bool operation_only_reads(enum operation operation);

@@ -19,6 +19,8 @@ struct session {
     struct buffer output;
     struct exchange *first, **last; /* in the order asked */
     int64_t in_flight;
+    int64_t slowing;  /* refusals held back */
+    uint64_t address; /* whom they are held against */
     size_t held;      /* bytes told to the engine */
     bool ending;      /* takes no more requests */
     bool input_ended; /* nothing more will come than what is kept */
@@ -36,7 +38,13 @@ struct session *session_new(struct engine *engine, void (*changed)(void *context
     session->changed = changed;
     session->context = context;
     session->last = &session->first;
+    session->kept.secret = true; /* a token may stand there */
     return session;
+}
+
+void session_set_address(struct session *session, uint64_t address)
+{
+    session->address = address;
 }
 
 void session_free(struct session *session)
@@ -78,7 +86,8 @@ bool session_is_owed(const struct session *session)
 static bool can_take(const struct session *session)
 {
     const struct config *limits = engine_config(session->engine);
-    return !session->ending && session->in_flight < limits->max_in_flight &&
+    return !session->ending && session->slowing == 0 &&
+           session->in_flight < limits->max_in_flight &&
            session->output.length < (size_t)limits->max_reply_bytes &&
            !engine_is_full(session->engine) &&
            (session->in_flight == 0 || engine_has_room_to_owe(session->engine));
@@ -101,8 +110,8 @@ static void note_answer(const struct session *session, const struct exchange *ex
         incident_note(INCIDENT_SEQ_DUPLICATE, "terminal %.*s sent seq %lld again",
                       (int)append->producer.length, append->producer.bytes,
                       (long long)append->record.seq);
-    if (!reply_is_error(line, &code, &message))
-        return;
+    if (!reply_is_error(line, &code, &message) || text_is(code, "AUTH_FAILED"))
+        return; /* the latter the gate has told of, with the address */
     struct text terminal = session->identity.terminal;
     if (!terminal.bytes)
         terminal = TEXT_LITERAL("without hello");
@@ -144,6 +153,7 @@ static void advance(struct session *session)
         if (!session->first)
             session->last = &session->first;
         session->in_flight--;
+        session->slowing -= exchange->slows;
         engine_count_owed(session->engine, exchange, -1);
         exchange_free(exchange);
     }
@@ -164,13 +174,13 @@ static void enqueue(struct session *session, struct exchange *exchange)
 /* --- requests --- */
 
 /* Answers right here; in its turn, like everything else. */
-static void answer_failure(struct session *session, const struct request *request,
-                           const struct failure *failure, bool closes)
+static struct exchange *answer_failure(struct session *session, const struct request *request,
+                                       const struct failure *failure, bool closes)
 {
     struct exchange *exchange = exchange_new(request, 0);
     if (!exchange) {
         end_without_memory(session);
-        return;
+        return NULL;
     }
     reply_error(&exchange->reply, request->tag, request->seq, failure);
     exchange->closes = closes;
@@ -178,6 +188,7 @@ static void answer_failure(struct session *session, const struct request *reques
     enqueue(session, exchange);
     if (closes)
         session->ending = true;
+    return exchange;
 }
 
 static int no_memory(struct failure *failure)
@@ -323,23 +334,46 @@ static int begin_commit(struct session *session, const struct request *request,
     return 0;
 }
 
-/* A fetch may wait long, and is kept as what it says; of any other read the line is kept. */
-static void add_read(const struct request *request, struct text line, struct buffer *out)
+static void add_tag(const struct request *request, struct buffer *out)
 {
-    if (request->operation != OPERATION_FETCH) {
-        buffer_add_text(out, line);
-        return;
-    }
-    buffer_add_string(out, "{\"op\":\"fetch\",\"topic\":");
-    buffer_add_json(out, request->topic);
-    buffer_add_format(out, ",\"partition\":%d,\"offset\":%lld,\"max\":%lld,\"wait_ms\":%lld",
-                      request->partition, (long long)request->offset, (long long)request->max,
-                      (long long)request->wait_ms);
     if (request->tag.bytes) {
         buffer_add_string(out, ",\"tag\":");
         buffer_add_text(out, request->tag);
     }
     buffer_add_byte(out, '}');
+}
+
+static void add_fetch(const struct request *request, struct buffer *out)
+{
+    buffer_add_string(out, "{\"op\":\"fetch\",\"topic\":");
+    buffer_add_json(out, request->topic);
+    buffer_add_format(out, ",\"partition\":%d,\"offset\":%lld,\"max\":%lld,\"wait_ms\":%lld",
+                      request->partition, (long long)request->offset, (long long)request->max,
+                      (long long)request->wait_ms);
+    add_tag(request, out);
+}
+
+static void add_hello(const struct request *request, struct buffer *out)
+{
+    buffer_add_string(out, "{\"op\":\"hello\",\"terminal\":");
+    buffer_add_json(out, request->terminal);
+    if (request->shop.bytes) {
+        buffer_add_string(out, ",\"shop\":");
+        buffer_add_json(out, request->shop);
+    }
+    add_tag(request, out);
+}
+
+/* A fetch may wait long, and is kept as what it says; a hello without its token; of any other read
+ * the line is kept. */
+static void add_read(const struct request *request, struct text line, struct buffer *out)
+{
+    if (request->operation == OPERATION_FETCH)
+        add_fetch(request, out);
+    else if (request->operation == OPERATION_HELLO)
+        add_hello(request, out);
+    else
+        buffer_add_text(out, line);
 }
 
 static int begin_read(struct session *session, const struct request *request, struct text line,
@@ -363,8 +397,16 @@ static int begin_read(struct session *session, const struct request *request, st
 }
 
 static int begin(struct session *session, const struct request *request, struct text line,
-                 struct failure *failure)
+                 int64_t *delay_us, struct failure *failure)
 {
+    struct gate *gate = engine_gate(session->engine);
+    if (request->operation == OPERATION_HELLO) {
+        if (identity_hello(&session->identity, request, gate, session->address, delay_us,
+                           failure) != 0)
+            return -1;
+    } else if (identity_check(&session->identity, gate, failure) != 0) {
+        return -1;
+    }
     switch (request->operation) {
     case OPERATION_PUT:
         return begin_put(session, request, failure);
@@ -373,22 +415,25 @@ static int begin(struct session *session, const struct request *request, struct 
     case OPERATION_COMMIT:
     case OPERATION_ROLL:
         return begin_commit(session, request, failure);
-    case OPERATION_HELLO:
-        if (identity_hello(&session->identity, request, failure) != 0)
-            return -1;
-        break;
     default:
-        break;
+        return begin_read(session, request, line, failure);
     }
-    return begin_read(session, request, line, failure);
 }
 
 static void take_line(struct session *session, struct text line)
 {
     struct request *request = engine_request(session->engine);
     struct failure failure;
-    if (request_read(request, line, &failure) != 0 || begin(session, request, line, &failure) != 0)
-        answer_failure(session, request, &failure, false);
+    int64_t delay_us = 0;
+    if (request_read(request, line, &failure) != 0 ||
+        begin(session, request, line, &delay_us, &failure) != 0) {
+        struct exchange *refusal = answer_failure(session, request, &failure, false);
+        if (refusal && delay_us > 0) {
+            refusal->slows = true;
+            session->slowing++;
+            engine_delay(session->engine, refusal, delay_us);
+        }
+    }
     request_shrink(request);
 }
 
@@ -444,7 +489,7 @@ void session_resume(struct session *session)
     advance(session);
     while (session->kept.length > 0 && can_take(session)) {
         struct buffer input = session->kept;
-        session->kept = (struct buffer){0};
+        session->kept = (struct buffer){.secret = true};
         session_receive(session, buffer_text(&input));
         bool moved = session->kept.length < input.length;
         buffer_free(&input);

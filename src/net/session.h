@@ -3,7 +3,8 @@
  * Replies leave in the order of the requests. A request that writes begins at once; one that reads
  * begins when everything before it is answered, so it sees what its own connection did before.
  * A session takes no more requests (and wants no more input) while it is owed max_in_flight
- * replies, holds max_reply bytes nobody has read, or the engine is full. */
+ * replies, holds max_reply bytes nobody has read, the engine is full, or the refusal of a hello is
+ * held back. */
 #ifndef TILLQ_NET_SESSION_H
 #define TILLQ_NET_SESSION_H
 
@@ -24,8 +25,11 @@ void session_free(struct session *session);
 int session_authenticate(struct session *session, struct text terminal, enum role role)
     __attribute__((warn_unused_result));
 
+/* Whom its refused hellos are held against (address_peer_key); 0 where nobody says. */
+void session_set_address(struct session *session, uint64_t address);
+
 /* Bytes that came; taken whole (what cannot be worked on yet is kept). Only while it wants input.
- */
+ * They may hold a token: the caller wipes them, the session what it copied. */
 void session_receive(struct session *session, struct text bytes);
 bool session_wants_input(const struct session *session);
 /* Goes on with replies, reads and kept input, where the reason to wait is gone. */

@@ -18,6 +18,7 @@ struct house {
     struct config config;
     struct writer *writer;
     struct applier *applier;
+    struct gate *gate; /* asks for no token until it is given some */
     struct engine *engine;
     int wakes;
     struct till tills[TILLS];
@@ -66,10 +67,13 @@ static inline int house_open(void **state)
                                       .context = house};
     house->writer = writer_new(&writer);
     assert_int_equal(applier_new(&house->applier, &applier, &recovery, &failure), 0);
+    house->gate = gate_new(&house->scene.clock);
+    assert_non_null(house->gate);
     struct engine_options engine = {.config = &house->config,
                                     .directory = house->scene.directory,
                                     .writer = house->writer,
                                     .applier = house->applier,
+                                    .gate = house->gate,
                                     .clock = &house->scene.clock,
                                     .wake = house_wake,
                                     .context = house};
@@ -131,6 +135,7 @@ static inline int house_close(void **state)
         house_hang_up(house, i);
     applier_stop(house->applier);
     engine_free(house->engine);
+    gate_free(house->gate);
     scene_end(&house->scene);
     free(house);
     return 0;

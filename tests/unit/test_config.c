@@ -499,7 +499,7 @@ static void ships_a_file_with_every_key_at_its_default(void **state)
         if (!file_says(key.section, line))
             fail_msg("%s has no line \"%s\" under [%s]", SHIPPED, line, key.section);
     }
-    assert_int_equal(count, 23);
+    assert_int_equal(count, 24);
 }
 
 int main(void)

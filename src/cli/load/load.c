@@ -157,6 +157,7 @@ static int run_load(const struct load_options *options, const struct invocation 
     if (!run)
         return complain("load: no memory");
     run->options = options;
+    run->credentials = invocation->credentials;
     run->epoll = -1;
     run->start_us = -1;
     int status = STATUS_FAILED;

@@ -67,6 +67,7 @@ struct load_totals {
 
 struct load_run {
     const struct load_options *options;
+    const struct credentials *credentials; /* of terminals that have some */
     struct workload workload;
     int64_t *sums_milli; /* what this run's documents do to each sku's on_hand */
     struct load_totals totals;

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "cli/credentials.h"
 #include "cli/request.h"
 
 /* At once on their way of connecting: more only overflow the daemon's backlog, and then wait a
@@ -26,6 +27,7 @@ int terminal_start(struct terminal *terminal, struct load_run *run, uint32_t num
                                   .pause_us = PAUSE_LEAST_US,
                                   .trouble_since_us = -1};
     workload_name_terminal(&run->workload, number, terminal->name);
+    terminal->token = credentials_find(run->credentials, terminal->name);
     random_seed(&terminal->random, (uint64_t)options->seed, UINT64_C(1) << 63 | number);
     uint32_t window = (uint32_t)options->window;
     /* With ack none as many hellos may be between the documents. */
@@ -159,7 +161,8 @@ static void flush(struct terminal *terminal)
 
 void terminal_say_hello(struct terminal *terminal)
 {
-    request_add_hello(&terminal->out, terminal->name, terminal->run->options->shop);
+    request_add_hello(&terminal->out, terminal->name, terminal->run->options->shop,
+                      terminal->token);
     buffer_add_byte(&terminal->out, '\n');
     flights_push(&terminal->flights, (struct flight){.kind = FLIGHT_HELLO});
     terminal->unconfirmed = 0;

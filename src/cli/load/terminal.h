@@ -31,6 +31,7 @@ enum terminal_state {
 struct terminal {
     struct load_run *run;
     char name[TERMINAL_NAME_BYTES];
+    const char *token; /* NULL = none */
     uint32_t number;
     enum terminal_state state;
     int socket; /* -1 = none */
