@@ -24,7 +24,7 @@ LDFLAGS  += -fsanitize=$(SANITIZE)
 endif
 
 CORE_LIBS   := -lsqlite3 -levent_core -lssl -lcrypto -lnettle -linih -lpthread
-CLI_LIBS    := -lsqlite3 -lnettle -lpthread
+CLI_LIBS    := -lsqlite3 -lssl -lcrypto -lnettle -lpthread
 TEST_LIBS   := -lcmocka -ljansson
 
 LAYERS      := base journal stock net
@@ -151,14 +151,14 @@ INCLUDE := $(DESTDIR)$(PREFIX)/include/tillq
 DOC     := $(DESTDIR)$(PREFIX)/share/doc/tillq
 ETC     := $(DESTDIR)/etc/tillq
 INSTALLED := $(BIN)/tillqd $(BIN)/tillq $(LIB)/libtillq.a $(LIB)/pkgconfig/tillq.pc $(INCLUDE)/client.h \
-             $(LIB)/systemd/system/tillqd.service $(LIB)/systemd/system/tillqd.socket \
+             $(INCLUDE)/client_tls.h $(LIB)/systemd/system/tillqd.service $(LIB)/systemd/system/tillqd.socket \
              $(LIB)/sysusers.d/tillq.conf $(DOC)/protocol.md
 
 install: programs $(CLIENT_A)
 	install -d $(sort $(dir $(INSTALLED))) $(ETC)
 	install -m 755 $(BUILD)/tillqd $(BUILD)/tillq $(BIN)
 	install -m 644 $(CLIENT_A) $(LIB)
-	install -m 644 include/tillq/client.h $(INCLUDE)
+	install -m 644 include/tillq/client.h include/tillq/client_tls.h $(INCLUDE)
 	install -m 644 docs/protocol.md $(DOC)
 	install -m 644 systemd/tillqd.socket $(LIB)/systemd/system
 	install -m 644 systemd/tillq.sysusers $(LIB)/sysusers.d/tillq.conf

@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 
 #include "cli/command.h"
+#include "cli/connect.h"
 #include "cli/credentials.h"
-#include "client/address.h"
 #include "tillq/client.h"
 
 static const struct command {
@@ -33,21 +33,25 @@ static const struct command {
 
 static void print_help(void)
 {
-    fputs("usage: tillq [-s ADDRESS | -d DIR] COMMAND ...\n\n"
-          "  -s, --server ADDRESS    a running daemon: HOST:PORT, [V6]:PORT or unix:/PATH\n"
-          "                          (default " TILLQ_CLIENT_DEFAULT_ADDRESS ")\n"
-          "  -d, --directory DIR     a data directory, read only; a daemon may be running on it\n"
-          "      --token-file FILE   a line TERMINAL TOKEN: say hello so (else the environment's\n"
-          "                          TILLQ_TOKEN, where it is set)\n"
-          "  -j, --json              one JSON object a line, nothing else on standard output\n"
-          "  -h, --help              this help; tillq COMMAND --help tells of one\n"
-          "  -V, --version           the version\n\n",
-          stdout);
+    fputs(
+        "usage: tillq [-s ADDRESS | -d DIR] COMMAND ...\n\n"
+        "  -s, --server ADDRESS    a running daemon: HOST:PORT, [V6]:PORT or unix:/PATH\n"
+        "                          (default " TILLQ_CLIENT_DEFAULT_ADDRESS "), or tls:HOST:PORT\n"
+        "      --ca FILE           whom to trust through TLS (default: the system's authorities)\n"
+        "      --certificate FILE  what to show through TLS, where the daemon asks for it\n"
+        "      --key FILE          its key, where that is a file of its own\n"
+        "  -d, --directory DIR     a data directory, read only; a daemon may be running on it\n"
+        "      --token-file FILE   a line TERMINAL TOKEN: say hello so (else the environment's\n"
+        "                          TILLQ_TOKEN, where it is set)\n"
+        "  -j, --json              one JSON object a line, nothing else on standard output\n"
+        "  -h, --help              this help; tillq COMMAND --help tells of one\n"
+        "  -V, --version           the version\n\n",
+        stdout);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         printf("  %-12s %s\n", commands[i].name, commands[i].help);
 }
 
-#define TOKEN_FILE 256 /* past every letter */
+enum { TOKEN_FILE = 256, CA, CERTIFICATE, KEY }; /* past every letter */
 
 /* Reads what stands before the command. -1 = go on; else the exit status. */
 static int read_options(struct invocation *invocation, const char **token_file, int argc,
@@ -59,6 +63,9 @@ static int read_options(struct invocation *invocation, const char **token_file, 
                                           {"help", no_argument, NULL, 'h'},
                                           {"version", no_argument, NULL, 'V'},
                                           {"token-file", required_argument, NULL, TOKEN_FILE},
+                                          {"ca", required_argument, NULL, CA},
+                                          {"certificate", required_argument, NULL, CERTIFICATE},
+                                          {"key", required_argument, NULL, KEY},
                                           {0}};
     int value;
     opterr = 0;
@@ -72,6 +79,15 @@ static int read_options(struct invocation *invocation, const char **token_file, 
             break;
         case TOKEN_FILE:
             *token_file = optarg;
+            break;
+        case CA:
+            invocation->ca_file = optarg;
+            break;
+        case CERTIFICATE:
+            invocation->certificate_file = optarg;
+            break;
+        case KEY:
+            invocation->key_file = optarg;
             break;
         case 'j':
             invocation->json = true;
@@ -99,8 +115,11 @@ static int check_where(struct invocation *invocation)
         return -1;
     if (!invocation->server)
         invocation->server = TILLQ_CLIENT_DEFAULT_ADDRESS;
-    if (!address_is_valid(invocation->server))
+    if (!connect_address_is_valid(invocation->server))
         return misuse("-s %s: is not HOST:PORT, [V6]:PORT or unix:/PATH", invocation->server);
+    bool names_files = invocation->ca_file || invocation->certificate_file || invocation->key_file;
+    if (names_files && !connect_is_tls(invocation->server))
+        return misuse("--ca, --certificate and --key are for -s tls:HOST:PORT");
     return -1;
 }
 

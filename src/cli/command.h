@@ -19,6 +19,9 @@ struct invocation {
     const char *directory; /* NULL without -d */
     const char *command;
     const struct credentials *credentials; /* for the server; may be none */
+    const char *ca_file;                   /* of TLS; all three may be NULL */
+    const char *certificate_file;
+    const char *key_file;
     bool json; /* one JSON object a line and nothing else on standard output */
 };
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cli/connect.h"
 #include "cli/credentials.h"
 #include "cli/documents.h"
 #include "cli/options.h"
@@ -227,8 +228,7 @@ static int say_hello(struct put *put)
 static int put_files(struct put *put, int file_count, char **files)
 {
     int result = 0;
-    if (tillq_client_open(&put->client, put->invocation->server, CONNECT_PATIENCE_MS) !=
-        TILLQ_CLIENT_OK)
+    if (connect_server(&put->client, put->invocation, CONNECT_PATIENCE_MS) != TILLQ_CLIENT_OK)
         result = -lost(put);
     if (result == 0)
         result = say_hello(put);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "cli/connect.h"
 #include "cli/credentials.h"
 #include "cli/slice.h"
 #include "net/query.h"
@@ -58,8 +59,7 @@ static int open_daemon(struct source *source, const struct invocation *invocatio
                        struct failure *failure)
 {
     const struct credential *credential = credentials_first(invocation->credentials);
-    if (tillq_client_open(&source->client, invocation->server, CONNECT_PATIENCE_MS) !=
-        TILLQ_CLIENT_OK)
+    if (connect_server(&source->client, invocation, CONNECT_PATIENCE_MS) != TILLQ_CLIENT_OK)
         return failure_set(failure, SOURCE_GONE,
                            "%s (start tillqd, name its address with -s, or read a "
                            "data directory with -d)",

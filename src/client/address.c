@@ -12,7 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HOST_BYTES 256
 #define PORT_DIGITS_MAX 5
 #define PORT_BYTES 8
 
@@ -32,7 +31,7 @@ static bool is_port(const char *text)
 }
 
 /* A bare V6 address is refused: its last group could be taken for the port. */
-static bool split(const char *text, char host[HOST_BYTES], char port[PORT_BYTES])
+static bool split(const char *text, char host[ADDRESS_HOST_BYTES], char port[PORT_BYTES])
 {
     const char *colon = strrchr(text, ':');
     if (!colon || !is_port(colon + 1))
@@ -48,7 +47,7 @@ static bool split(const char *text, char host[HOST_BYTES], char port[PORT_BYTES]
         return false;
     }
     size_t length = (size_t)(end - begin);
-    if (length == 0 || length >= HOST_BYTES)
+    if (length == 0 || length >= ADDRESS_HOST_BYTES)
         return false;
     memcpy(host, begin, length);
     host[length] = '\0';
@@ -58,11 +57,17 @@ static bool split(const char *text, char host[HOST_BYTES], char port[PORT_BYTES]
 
 bool address_is_valid(const char *text)
 {
-    char host[HOST_BYTES], port[PORT_BYTES];
+    char host[ADDRESS_HOST_BYTES], port[PORT_BYTES];
     if (!is_unix(text))
         return split(text, host, port);
     size_t length = strlen(text) - (sizeof unix_prefix - 1);
     return length > 0 && length < sizeof((struct sockaddr_un *)NULL)->sun_path;
+}
+
+bool address_host(const char *text, char host[ADDRESS_HOST_BYTES])
+{
+    char port[PORT_BYTES];
+    return !is_unix(text) && split(text, host, port);
 }
 
 static int resolve_unix(const char *text, struct address *out)
@@ -84,7 +89,7 @@ int address_resolve(const char *text, struct address list[ADDRESS_MAX], char *me
     }
     if (is_unix(text))
         return resolve_unix(text, &list[0]);
-    char host[HOST_BYTES], port[PORT_BYTES];
+    char host[ADDRESS_HOST_BYTES], port[PORT_BYTES];
     split(text, host, port);
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;

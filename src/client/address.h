@@ -9,6 +9,7 @@
 
 /* Of a host with more addresses the rest is left out. */
 #define ADDRESS_MAX 8
+#define ADDRESS_HOST_BYTES 256
 
 struct address {
     struct sockaddr_storage socket;
@@ -17,6 +18,9 @@ struct address {
 
 /* Whether `text` has one of the three forms; looks nothing up. */
 bool address_is_valid(const char *text);
+
+/* The host of HOST:PORT or [V6]:PORT, without brackets; false where `text` is neither. */
+bool address_host(const char *text, char host[ADDRESS_HOST_BYTES]);
 
 /* Fills `list` and returns how many (at least 1), or -1 with one line in `message`. May wait for a
  * name server. */

@@ -12,12 +12,15 @@
 #include <unistd.h>
 
 #include "client/address.h"
+#include "client/wire.h"
 
 #define READ_BYTES 65536u
+#define WIRE_CHUNK_BYTES 16384u /* the most one record of TLS takes */
 
 /* Bytes received lie in input[start..end); input[start..scanned) is known to have no LF. */
 struct tillq_client {
-    int socket; /* -1 = of no more use */
+    int socket;       /* -1 = of no more use */
+    struct wire wire; /* zeros: the bare socket */
     char *input;
     size_t start;
     size_t scanned;
@@ -40,13 +43,23 @@ static enum tillq_client_result failed(struct tillq_client *client, enum tillq_c
     return result;
 }
 
+static void disconnect(struct tillq_client *client)
+{
+    if (client->wire.free)
+        client->wire.free(client->wire.context);
+    client->wire = (struct wire){0};
+    if (client->socket >= 0)
+        close(client->socket);
+    client->socket = -1;
+}
+
 /* A failure after which nothing more can be said about what the daemon has or owes. */
 static enum tillq_client_result broken(struct tillq_client *client, enum tillq_client_result result,
                                        const char *why)
 {
-    close(client->socket);
-    client->socket = -1;
-    return failed(client, result, "%s", why);
+    enum tillq_client_result kept = failed(client, result, "%s", why); /* the wire's, perhaps */
+    disconnect(client);
+    return kept;
 }
 
 static int time_left_ms(int64_t deadline_ms)
@@ -109,43 +122,74 @@ static bool make_room(struct tillq_client *client)
     return true;
 }
 
+static ssize_t receive_some(struct tillq_client *client)
+{
+    char *to = client->input + client->end;
+    size_t room = client->capacity - client->end;
+    ssize_t got = client->wire.receive ? client->wire.receive(client->wire.context, to, room)
+                                       : read(client->socket, to, room);
+    if (got > 0)
+        client->end += (size_t)got;
+    return got;
+}
+
+static const char *reason(const struct tillq_client *client, int error)
+{
+    return error == EPROTO && client->wire.reason ? client->wire.reason(client->wire.context)
+                                                  : strerror(error);
+}
+
 /* Takes in what has come. Only after poll said so: never waits. */
 static enum tillq_client_result take_in(struct tillq_client *client)
 {
     if (!make_room(client))
         return broken(client, TILLQ_CLIENT_NO_MEMORY, "no memory for a reply");
-    ssize_t got = read(client->socket, client->input + client->end, client->capacity - client->end);
-    if (got > 0)
-        client->end += (size_t)got;
-    else if (got == 0)
+    ssize_t got = receive_some(client);
+    if (got == 0)
         return broken(client, TILLQ_CLIENT_CLOSED, "the daemon closed the connection");
-    else if (errno == ECONNRESET || errno == EPIPE)
+    if (got < 0 && (errno == ECONNRESET || errno == EPIPE))
         return broken(client, TILLQ_CLIENT_CLOSED, strerror(errno));
-    else if (errno != EAGAIN && errno != EINTR)
-        return broken(client, TILLQ_CLIENT_FAILED, strerror(errno));
+    if (got < 0 && errno != EAGAIN && errno != EINTR)
+        return broken(client, TILLQ_CLIENT_FAILED, reason(client, errno));
     return TILLQ_CLIENT_OK;
 }
 
 /* The daemon says why before it closes; that line must not be lost with the connection. */
 static void take_in_last_words(struct tillq_client *client)
 {
-    ssize_t got = 1;
-    while (got > 0 && make_room(client)) {
-        got = read(client->socket, client->input + client->end, client->capacity - client->end);
-        if (got > 0)
-            client->end += (size_t)got;
-    }
+    while (make_room(client) && receive_some(client) > 0)
+        ;
+}
+
+/* The line from `sent` on and its LF behind it, as one piece where they fit into a record. */
+static ssize_t send_through_wire(struct tillq_client *client, const char *line, size_t length,
+                                 size_t sent)
+{
+    char chunk[WIRE_CHUNK_BYTES];
+    size_t left = length - sent;
+    if (left >= sizeof chunk)
+        return client->wire.send(client->wire.context, line + sent, sizeof chunk);
+    memcpy(chunk, line + sent, left);
+    chunk[left] = '\n';
+    return client->wire.send(client->wire.context, chunk, left + 1);
+}
+
+static ssize_t send_some(struct tillq_client *client, const char *line, size_t length, size_t sent)
+{
+    if (client->wire.send)
+        return send_through_wire(client, line, length, sent);
+    struct iovec parts[2] = {{.iov_base = (void *)(uintptr_t)(line + sent)},
+                             {.iov_base = (void *)(uintptr_t) "\n", .iov_len = 1}};
+    parts[0].iov_len = length - sent;
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    return sendmsg(client->socket, &message, MSG_NOSIGNAL);
 }
 
 /* 0 bytes where the socket takes no more just now. */
 static enum tillq_client_result push(struct tillq_client *client, const char *line, size_t length,
                                      size_t *sent)
 {
-    struct iovec parts[2] = {{.iov_base = (void *)(uintptr_t)(line + *sent)},
-                             {.iov_base = (void *)(uintptr_t) "\n", .iov_len = 1}};
-    parts[0].iov_len = length - *sent;
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-    ssize_t took = sendmsg(client->socket, &message, MSG_NOSIGNAL);
+    ssize_t took = send_some(client, line, length, *sent);
     if (took >= 0) {
         *sent += (size_t)took;
         return TILLQ_CLIENT_OK;
@@ -155,7 +199,7 @@ static enum tillq_client_result push(struct tillq_client *client, const char *li
     int error = errno;
     bool gone = error == EPIPE || error == ECONNRESET;
     take_in_last_words(client);
-    return broken(client, gone ? TILLQ_CLIENT_CLOSED : TILLQ_CLIENT_FAILED, strerror(error));
+    return broken(client, gone ? TILLQ_CLIENT_CLOSED : TILLQ_CLIENT_FAILED, reason(client, error));
 }
 
 enum tillq_client_result tillq_client_send(struct tillq_client *client, const char *line,
@@ -296,8 +340,28 @@ void tillq_client_close(struct tillq_client *client)
 {
     if (!client)
         return;
-    if (client->socket >= 0)
-        close(client->socket);
+    disconnect(client);
     free(client->input);
     free(client);
+}
+
+int wire_socket(const struct tillq_client *client)
+{
+    return client->socket;
+}
+
+void wire_use(struct tillq_client *client, const struct wire *wire)
+{
+    client->wire = *wire;
+}
+
+enum tillq_client_result wire_fail(struct tillq_client *client, enum tillq_client_result result,
+                                   const char *format, ...)
+{
+    char why[sizeof client->message];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(why, sizeof why, format, arguments);
+    va_end(arguments);
+    return broken(client, result, why);
 }

@@ -41,17 +41,6 @@ static int next_byte(struct text uri, size_t *at)
     return byte < 0x20 || byte == 0x7f ? -1 : byte;
 }
 
-static bool is_utf8(const char *id)
-{
-    struct buffer quoted = {0};
-    struct json json = {0};
-    buffer_add_json(&quoted, text_of(id));
-    bool valid = !quoted.failed && json_parse(&json, buffer_text(&quoted), NULL) == 0;
-    json_free(&json);
-    buffer_free(&quoted);
-    return valid;
-}
-
 bool terminal_uri_read(struct text uri, char id[TERMINAL_URI_ID_BYTES])
 {
     size_t at = strlen(kind);
@@ -68,7 +57,7 @@ bool terminal_uri_read(struct text uri, char id[TERMINAL_URI_ID_BYTES])
         id[length++] = (char)byte;
     }
     id[length] = '\0';
-    if (length > 0 && is_utf8(id))
+    if (length > 0 && json_can_hold(text_of(id)))
         return true;
     id[0] = '\0';
     return false;

@@ -1,5 +1,7 @@
 """tls clients: certificates that make a connection a terminal's."""
 
+import json
+import os
 import ssl
 
 from certificates import Authority, TlsTill, addresses
@@ -130,6 +132,28 @@ def test_management_may_still_send_for_others(shop):
     till.put(sale("x", ("A", 1), seq=3, terminal="T09"))
     till.expect(offset=0)
     same([record["value"]["terminal"] for record in till.fetch_all()], ["T09"], "terminals")
+
+
+def test_who_shows_a_certificate_needs_no_token_and_the_others_do(shop):
+    authority = Authority(shop)
+    authority.issue_till("T01")
+    os.makedirs(shop.path("data"), mode=0o750)
+    printed = shop.tillq("-d", shop.path("data"), "token", "add", "T02", "--json").stdout
+    token = json.loads(printed)["token"]
+    daemon = start(shop, authority, "optional")
+    known = connect(shop, daemon, authority, "T01")
+    known.put(sale("x", ("A", 1), seq=0))
+    known.expect(offset=0)
+    known.ask(op="hello", terminal="T01")
+    known.send(op="hello", terminal="T02", token=token)
+    known.expect(error="TERMINAL_MISMATCH")
+    stranger = connect(shop, daemon, authority)
+    stranger.put(sale("y", ("A", 1), seq=0, terminal="T01"))
+    stranger.expect(error="AUTH_REQUIRED")
+    stranger.ask(op="hello", terminal="T02", token=token)
+    stranger.put(sale("z", ("A", 1), seq=0))
+    stranger.expect(offset=1)
+    same(token in daemon.log(), False, "the token in the log")
 
 
 def test_a_reload_may_change_who_signs(shop):

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/connect.h"
 #include "cli/load/fleet.h"
 #include "cli/load/proof.h"
 #include "cli/load/report.h"
@@ -38,6 +39,9 @@ void load_fail(struct load_run *run, const char *format, ...)
 static int find_address(struct load_run *run, const char *server, struct failure *failure)
 {
     struct address list[ADDRESS_MAX];
+    if (connect_is_tls(server))
+        return failure_set(failure, "FAILED", "%.100s: load speaks no TLS; name a plain address",
+                           server);
     int count = address_resolve(server, list, failure->message, sizeof failure->message);
     if (count < 0)
         return -1;
