@@ -257,7 +257,7 @@ static int check_once(const struct tokens *tokens, struct failure *failure)
 int tokens_parse(struct tokens *tokens, struct text lines, struct failure *failure)
 {
     struct failure why;
-    if (lines.length == 0 || !text_is(cut(&lines, '\n'), first_line))
+    if (lines.length <= strlen(first_line) || !text_is(cut(&lines, '\n'), first_line))
         return failure_set(failure, "FAILED", "1: is not \"%s\"", first_line);
     for (size_t number = 2; lines.length > 0; number++) {
         const char *end = lines.bytes + lines.length;

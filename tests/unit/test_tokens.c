@@ -178,6 +178,7 @@ static void each_bad_line_is_named_by_its_number(void **state)
     } rows[] = {
         {"", "1: is not \"# tillq tokens 1\""},
         {"\n", "1: is not \"# tillq tokens 1\""},
+        {"# tillq tokens 1", "1: is not \"# tillq tokens 1\""},
         {"# tillq tokens 2\n", "1: is not \"# tillq tokens 1\""},
         {LINE("T01", "terminal"), "1: is not \"# tillq tokens 1\""},
         {FIRST "\n", "2: a terminal's id is 1 to 64 bytes long"},
