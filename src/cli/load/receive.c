@@ -11,6 +11,8 @@ static const char journaled_error[] = "\"APPLIER_FAILED\"";
 /* Errors after which the daemon closes, and may be back soon. */
 static const char *const closing_errors[] = {"\"IDLE_TIMEOUT\""};
 
+#define ERROR_COUNT(errors) (sizeof(errors) / sizeof *(errors))
+
 static bool is_one_of(struct text error, const char *const *list, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -182,9 +184,10 @@ static void take_error(struct terminal *terminal, const struct answer *answer)
 {
     struct load_run *run = terminal->run;
     struct flights *flights = &terminal->flights;
-    bool passing = is_one_of(answer->error, passing_errors, 3);
+    bool passing = is_one_of(answer->error, passing_errors, ERROR_COUNT(passing_errors));
     bool greeting = flights->count > 0 && flights_at(flights, 0)->kind == FLIGHT_HELLO;
-    if (is_one_of(answer->error, closing_errors, 2) || (passing && greeting) ||
+    if (is_one_of(answer->error, closing_errors, ERROR_COUNT(closing_errors)) ||
+        (passing && greeting) ||
         (text_is(answer->error, "\"TOO_MANY_CONNECTIONS\"") && terminal->greeted)) {
         terminal_lose(terminal);
         return;
