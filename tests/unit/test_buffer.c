@@ -154,6 +154,43 @@ static void what_is_consumed_is_taken_off_the_front(void **state)
     buffer_free(&buffer);
 }
 
+static bool holds(const struct buffer *buffer, const char *word)
+{
+    return memmem(buffer->bytes, buffer->capacity, word, strlen(word)) != NULL;
+}
+
+static void a_secret_buffer_wipes_what_it_holds_no_more(void **state)
+{
+    (void)state;
+    struct buffer buffer = {.secret = true};
+    buffer_reserve(&buffer, 256);
+    memset(buffer.bytes, 0, buffer.capacity);
+    buffer_add_string(&buffer, "rosebud and more");
+    assert_true(holds(&buffer, "rosebud"));
+    buffer_consume(&buffer, 8);
+    assert_text(buffer_text(&buffer), "and more");
+    assert_false(holds(&buffer, "rosebud"));
+    assert_true(holds(&buffer, "and more"));
+    buffer_add_string(&buffer, "rosebud");
+    buffer_clear(&buffer);
+    assert_false(holds(&buffer, "and"));
+    assert_false(holds(&buffer, "rosebud"));
+    buffer_free(&buffer);
+    assert_true(buffer.secret);
+}
+
+static void a_secret_buffer_grows_and_loses_no_byte(void **state)
+{
+    (void)state;
+    struct buffer buffer = {.secret = true};
+    for (int i = 0; i < 100000; i++)
+        buffer_add_byte(&buffer, (char)i);
+    for (int i = 0; i < 100000; i++)
+        assert_int_equal(buffer.bytes[i], (char)i);
+    assert_int_equal(buffer.length, 100000);
+    buffer_free(&buffer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +204,8 @@ int main(void)
         cmocka_unit_test(json_strings_are_escaped_one_way),
         cmocka_unit_test(varints_have_7_bits_a_byte_low_bits_first),
         cmocka_unit_test(what_is_consumed_is_taken_off_the_front),
+        cmocka_unit_test(a_secret_buffer_wipes_what_it_holds_no_more),
+        cmocka_unit_test(a_secret_buffer_grows_and_loses_no_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,6 +107,42 @@ static void dialogue(void **state)
     till_hears(stage, "{\"ok\":true}");
 }
 
+static void hello_is_one_line_of_json_whatever_the_names(void **state)
+{
+    struct stage *stage = *state;
+    const char *reply = NULL;
+    daemon_says(stage, "{\"ok\":false}\n{\"ok\":true}\n{\"ok\":true}\n");
+    assert_int_equal(
+        tillq_client_hello(stage->till, "T01", "0001", "7KQM-0A1B", &reply, PATIENCE_MS),
+        TILLQ_CLIENT_OK);
+    assert_string_equal(reply, "{\"ok\":false}");
+    daemon_hears(stage, "{\"op\":\"hello\",\"terminal\":\"T01\",\"shop\":\"0001\","
+                        "\"token\":\"7KQM-0A1B\"}\n");
+    assert_int_equal(tillq_client_hello(stage->till, "T01", NULL, NULL, &reply, PATIENCE_MS),
+                     TILLQ_CLIENT_OK);
+    daemon_hears(stage, "{\"op\":\"hello\",\"terminal\":\"T01\"}\n");
+    assert_int_equal(
+        tillq_client_hello(stage->till, "\"\\\n\x1f\303\274", "", NULL, &reply, PATIENCE_MS),
+        TILLQ_CLIENT_OK);
+    daemon_hears(stage, "{\"op\":\"hello\",\"terminal\":\"\\u0022\\u005c\\u000a\\u001f\303\274\","
+                        "\"shop\":\"\"}\n");
+}
+
+static void hello_takes_the_longest_names(void **state)
+{
+    struct stage *stage = *state;
+    const char *reply = NULL;
+    char name[1025], got[8192];
+    memset(name, 1, sizeof name - 1); /* each becomes six */
+    name[sizeof name - 1] = '\0';
+    daemon_says(stage, "{}\n");
+    assert_int_equal(tillq_client_hello(stage->till, name, NULL, NULL, &reply, PATIENCE_MS),
+                     TILLQ_CLIENT_OK);
+    size_t want = strlen("{\"op\":\"hello\",\"terminal\":\"\"}\n") + 6 * (sizeof name - 1);
+    assert_int_equal(recv(stage->daemon, got, want, MSG_WAITALL), (ssize_t)want);
+    assert_int_equal(got[want - 1], '\n');
+}
+
 static void several_in_flight(void **state)
 {
     struct stage *stage = *state;
@@ -291,6 +327,8 @@ int main(void)
 #define DIALOGUE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         DIALOGUE(dialogue),
+        DIALOGUE(hello_is_one_line_of_json_whatever_the_names),
+        DIALOGUE(hello_takes_the_longest_names),
         DIALOGUE(several_in_flight),
         DIALOGUE(late_reply),
         DIALOGUE(line_feed_refused),
