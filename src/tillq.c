@@ -26,6 +26,7 @@ static const struct command {
     {"rebuild", "make the stock file again from the journal", rebuild_command},
     {"roll", "begin a new journal segment", roll_command},
     {"token", "which terminals have a token; add, remove", token_command},
+    {"disktest", "how long the disk takes to sync, and what that means", disktest_command},
     {"load", "play many tills, measure, and prove the stock right", load_command},
 };
 

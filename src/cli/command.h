@@ -37,6 +37,7 @@ command_function dead_command;
 command_function verify_command;
 command_function rebuild_command;
 command_function roll_command;
+command_function disktest_command;
 command_function load_command;
 command_function token_command;
 

@@ -7,7 +7,7 @@ from documents import document, receipt, sale
 from matching import same, true
 
 COMMANDS = ("status", "stock", "movements", "tail", "put", "dead", "verify", "rebuild", "roll",
-            "load")
+            "disktest", "load")
 
 
 def objects(result):
