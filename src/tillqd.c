@@ -170,8 +170,6 @@ static void tell_of_tls(const struct tls *tls)
     char description[TLS_DESCRIPTION_BYTES];
     tls_describe(tls, description);
     log_notice("tls: certificate %s", description);
-    if (!tls_is_current(tls))
-        log_warning("tls: the certificate is out of its dates; terminals will refuse it");
 }
 
 #define OWN_DESCRIPTORS 64 /* files of the journal and the stock, listeners, and some air */

@@ -353,24 +353,28 @@ int config_check_address(const struct config *config, const char *address, struc
     return 0;
 }
 
+static int blame(const struct config *config, const char *key, const char *what,
+                 struct failure *failure)
+{
+    failure_set(failure, NULL, "%s: %s", key, what);
+    config_locate(config, key, failure);
+    return -1;
+}
+
 /* What TLS needs is there, and what is there has an effect. */
 static int check_tls(const struct config *config, struct failure *failure)
 {
     bool asks = config->client_certificates != CLIENT_CERTIFICATES_NONE;
-    const char *key = NULL, *what = NULL, *rest;
+    const char *rest;
     if (config->certificate[0] && !config->private_key[0])
-        key = "certificate", what = "needs its private_key beside it";
-    else if (config->private_key[0] && !config->certificate[0])
-        key = "private_key", what = "needs its certificate beside it";
-    else if (asks && !config->client_ca[0])
-        key = "client_certificates", what = "needs client_ca: who signs them";
-    else if (config->client_ca[0] && !asks)
-        key = "client_ca", what = "is for nothing while client_certificates = none";
-    if (key) {
-        failure_set(failure, NULL, "%s: %s", key, what);
-        config_locate(config, key, failure);
-        return -1;
-    }
+        return blame(config, "certificate", "needs its private_key beside it", failure);
+    if (config->private_key[0] && !config->certificate[0])
+        return blame(config, "private_key", "needs its certificate beside it", failure);
+    if (asks && !config->client_ca[0])
+        return blame(config, "client_certificates", "needs client_ca: who signs them", failure);
+    if (config->client_ca[0] && !asks)
+        return blame(config, "client_ca", "is for nothing while client_certificates = none",
+                     failure);
     for (int i = 0; i < config->listen_count; i++)
         if (config_is_tls(config->listen[i], &rest) && !config->certificate[0])
             return failure_set(failure, NULL,

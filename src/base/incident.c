@@ -59,6 +59,8 @@ static const struct row rows[INCIDENT_COUNT] = {
                                 "connections that did not come to terms on TLS"},
     [INCIDENT_TLS_STALLED] = {"tls_stalled", LOG_LEVEL_WARNING,
                               "connections closed half way to TLS"},
+    [INCIDENT_CERTIFICATE_ENDS] = {"certificate_ends", LOG_LEVEL_WARNING,
+                                   "days on which the certificate was about to end, or had"},
     [INCIDENT_REPLIES_NOT_TAKEN] = {"replies_not_taken", LOG_LEVEL_WARNING,
                                     "connections that did not take their replies"},
     [INCIDENT_CONNECTION_NO_MEMORY] = {"connection_no_memory", LOG_LEVEL_WARNING,

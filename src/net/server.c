@@ -14,9 +14,12 @@
 #include "net/connection.h"
 #include "net/reply.h"
 #include "net/session.h"
+#include "net/tls.h"
 
 #define INPUT_BYTES (64 << 10)
 #define ACCEPTS_A_TURN 64
+#define DAY_S 86400
+#define WARNED_BEFORE_DAYS 14
 
 struct listener {
     struct server *server;
@@ -31,6 +34,7 @@ struct server {
     int listener_count;
     bool inherited; /* systemd made the sockets */
     char address[ADDRESS_BYTES];
+    int64_t tls_seen_s;     /* when its dates were looked at last, monotonic */
     const struct tls *tls;  /* for the next who connect to an address that speaks it */
     struct event *deadline; /* of waiting fetches */
     struct event *second;   /* idle connections; accepting again after a failure */
@@ -131,9 +135,24 @@ const char *server_address(const struct server *server)
     return server->address;
 }
 
+/* A certificate ends on a day nobody thinks of, and then no till gets in. */
+static void look_at_certificate(struct server *server)
+{
+    if (!server->tls)
+        return;
+    int days = tls_days_left(server->tls);
+    server->tls_seen_s = clock_monotonic_us(server->owner.clock) / 1000000;
+    if (days < 0)
+        incident_note(INCIDENT_CERTIFICATE_ENDS,
+                      "the certificate is out of its dates: terminals refuse it");
+    else if (days < WARNED_BEFORE_DAYS)
+        incident_note(INCIDENT_CERTIFICATE_ENDS, "the certificate ends in %d days", days);
+}
+
 void server_set_tls(struct server *server, const struct tls *tls)
 {
     server->tls = tls;
+    look_at_certificate(server);
 }
 
 /* --- accepting --- */
@@ -187,6 +206,8 @@ static void on_second(evutil_socket_t descriptor, short what, void *argument)
         connection_end_idle(&server->owner, now_us - config->idle_timeout_s * 1000000);
     connection_end_stalled_handshakes(&server->owner,
                                       now_us - config->handshake_timeout_s * 1000000);
+    if (now_us / 1000000 - server->tls_seen_s >= DAY_S)
+        look_at_certificate(server);
     for (int i = 0; i < server->listener_count && !server->draining; i++)
         if (!event_pending(server->listeners[i].event, EV_READ, NULL))
             event_add(server->listeners[i].event, NULL);

@@ -17,8 +17,9 @@ int server_new(struct server **out, struct event_base *base, const struct config
 int server_accept(struct server *server, struct engine *engine, struct failure *failure)
     __attribute__((warn_unused_result));
 /* What the next who connect to an address that speaks TLS are shown; stays the caller's, who keeps
- * it until the next one is set. To be set before server_accept where any address is "tls:…", or a
- * socket that was handed over is named "tls". */
+ * it until the next one is set; 14 days before it ends, a line of log a day says so. To be set
+ * before server_accept where any address is "tls:…", or a socket that was handed over is named
+ * "tls". */
 void server_set_tls(struct server *server, const struct tls *tls);
 /* "127.0.0.1:7077": the first TCP address listened on, else "tls:127.0.0.1:7078", else
  * "unix:/path". */

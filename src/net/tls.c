@@ -234,9 +234,12 @@ void tls_describe(const struct tls *tls, char out[TLS_DESCRIPTION_BYTES])
     snprintf(out, TLS_DESCRIPTION_BYTES, "%s", text);
 }
 
-bool tls_is_current(const struct tls *tls)
+int tls_days_left(const struct tls *tls)
 {
     X509 *certificate = SSL_CTX_get0_certificate(tls->context);
-    return X509_cmp_current_time(X509_get0_notBefore(certificate)) < 0 &&
-           X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0;
+    int days = 0, seconds = 0;
+    bool has_begun = X509_cmp_current_time(X509_get0_notBefore(certificate)) < 0;
+    bool known = ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(certificate)) == 1;
+    ERR_clear_error();
+    return has_begun && known && days >= 0 && seconds >= 0 ? days : -1;
 }

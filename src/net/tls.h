@@ -30,7 +30,8 @@ void tls_free(struct tls *tls); /* NULL is fine */
 
 /* "CN=shop-server, valid until Nov 22 16:43:26 2027 GMT": of the certificate, for the log. */
 void tls_describe(const struct tls *tls, char out[TLS_DESCRIPTION_BYTES]);
-/* Within its dates, by the machine's clock. */
-bool tls_is_current(const struct tls *tls);
+/* Whole days until the certificate ends, by the machine's clock; -1 where it has ended, or has not
+ * begun. */
+int tls_days_left(const struct tls *tls);
 
 #endif

@@ -4,7 +4,7 @@ import os
 import shutil
 import ssl
 
-from certificates import Authority, TlsTill, addresses, openssl
+from certificates import SERVER_NAMES, Authority, TlsTill, addresses, openssl
 from documents import receipt, sale
 from matching import ABSENT, same, true
 from waiting import Failure, poll
@@ -195,7 +195,7 @@ def test_a_reload_takes_a_new_certificate_for_new_connections(shop):
     daemon = start(shop, authority)
     before = TlsTill(shop, daemon.address, authority.context())
     old = serial(before)
-    authority.issue("server", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+    authority.issue("server", SERVER_NAMES)
     same(serial(TlsTill(shop, daemon.address, authority.context())), old, "before the reload")
     daemon.reload(authority.config())
     daemon.expect_log("reload: done")
@@ -217,10 +217,25 @@ def test_what_does_not_load_leaves_the_old_one_in_place(shop):
     daemon.expect_log(f"nothing changed: {daemon.config_path}:5: private_key: ")
     poll("the old certificate",
          lambda: serial(TlsTill(shop, daemon.address, authority.context())) == old)
-    authority.issue("server", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+    authority.issue("server", SERVER_NAMES)
     daemon.reload(authority.config())
     daemon.expect_log("reload: done")
     true(serial(TlsTill(shop, daemon.address, authority.context())) != old, "the new certificate")
+
+
+def test_a_certificate_that_is_about_to_end_is_told(shop):
+    authority = Authority(shop)
+    authority.issue("server", SERVER_NAMES, days=15)
+    daemon = start(shop, authority)
+    authority.issue("server", SERVER_NAMES, days=3)
+    same("certificate_ends" in daemon.log(), False, "a warning of 15 days")
+    daemon.reload(authority.config())
+    daemon.expect_log("<4>certificate_ends: the certificate ends in ")
+    authority.issue("server", SERVER_NAMES, days=-1)
+    daemon.stop()
+    daemon.start()
+    daemon.expect_log("<4>certificate_ends: the certificate is out of its dates")
+    expect_no_agreement(shop, daemon.address, authority.context(), "expired")
 
 
 # --- configuration
