@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -360,11 +359,18 @@ static int start_loop(struct daemon *daemon, struct failure *failure)
     return daemon->bell ? 0 : failure_set(failure, "FAILED", "no bell");
 }
 
-/* No core and no /proc/PID/mem for anybody but root: memory holds sales, and tokens while a hello
- * is read. Not RLIMIT_CORE, which does not hold for a core that is piped to a program (core(5)). */
-static void keep_memory_private(void)
+/* Memory holds sales, and tokens while a hello is read: none of it goes into a core file. The limit
+ * alone does not hold where cores are piped to a program (core(5)), so no mapping is in one,
+ * either. Not PR_SET_DUMPABLE: it would keep the daemon's own user from looking into /proc, for
+ * nothing, as that user may read the journal and the keys. */
+static void leave_no_core(void)
 {
-    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+    const struct rlimit none = {0, 0};
+    FILE *filter = fopen("/proc/self/coredump_filter", "we");
+    bool filtered = filter && fputs("0", filter) >= 0;
+    if (filter && fclose(filter) != 0)
+        filtered = false;
+    if (setrlimit(RLIMIT_CORE, &none) != 0 || !filtered)
         log_warning("a core file may be written: %s", strerror(errno));
 }
 
@@ -477,7 +483,7 @@ static int start(struct daemon *daemon, struct failure *failure)
     int inherited = notify_inherited_sockets();
     log_notice("tillqd " TILLQ_VERSION " starts in %s, SQLite %s", daemon->config.directory,
                db_library_version());
-    keep_memory_private();
+    leave_no_core();
     raise_descriptor_limit(&daemon->config);
     if (daemon->tls)
         tell_of_tls(daemon->tls);
