@@ -14,6 +14,11 @@ OPTIMISE ?= -O2
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wformat=2 -Wconversion -Wmissing-prototypes \
             -Wpointer-arith -Wvla -Wundef -Werror
 CPPFLAGS += -D_GNU_SOURCE -DTILLQ_VERSION='"$(VERSION)"' -Isrc -Iinclude
+# PLANTED=1 puts bugs in on purpose, for the simulator to find (give it a BUILD of its own).
+PLANTED ?=
+ifneq ($(PLANTED),)
+CPPFLAGS += -DTILLQ_PLANTED
+endif
 CFLAGS   += -std=c11 -g $(OPTIMISE) $(WARNINGS) -fstack-protector-strong -fPIE
 LDFLAGS  += -pie -Wl,-z,relro,-z,now
 ifeq ($(SANITIZE),)
@@ -38,6 +43,7 @@ BENCH_C     := $(wildcard tests/bench/*.c)
 BENCH_SHARED_C := $(wildcard tests/bench/shared/*.c) src/cli/request.c \
                   $(addprefix src/cli/load/,workload.c basket.c receipts.c names.c random.c csv.c input.c histogram.c)
 SHIM_C      := $(wildcard tests/shim/*.c)
+SIM_C       := $(wildcard tests/sim/*.c)
 
 object = $(patsubst %.c,$(BUILD)/object/%.o,$(1))
 CORE_A   := $(BUILD)/libtillqcore.a
@@ -102,6 +108,10 @@ $(BUILD)/fuzz/%: $(BUILD)/object/tests/fuzz/%.o $(CORE_A)
 	@mkdir -p $(@D)
 	$(call say,cc)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(CORE_LIBS) $(TEST_LIBS)
+
+$(BUILD)/sim: $(call object,$(SIM_C)) $(CORE_A)
+	$(call say,cc)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
 $(BUILD)/bench/%: $(BUILD)/object/tests/bench/%.o $(call object,$(BENCH_SHARED_C)) $(CLIENT_A) $(CORE_A)
 	@mkdir -p $(@D)

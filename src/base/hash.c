@@ -12,6 +12,12 @@ __attribute__((constructor)) static void draw_key(void)
         memcpy(key, drawn, sizeof key);
 }
 
+void hash_set_key(uint64_t first, uint64_t second)
+{
+    key[0] = first;
+    key[1] = second;
+}
+
 static inline uint64_t rotate(uint64_t value, int bits)
 {
     return value << bits | value >> (64 - bits);

@@ -9,5 +9,8 @@
 #include "base/text.h"
 
 uint64_t hash_text(struct text text);
+/* Another key than the one drawn: for a simulation, which must run the same way twice. Only while
+ * no table is filled. */
+void hash_set_key(uint64_t first, uint64_t second);
 
 #endif
