@@ -30,6 +30,7 @@ struct append {
     int64_t offset;      /* of the record, -1 unknown; the group's; the new segment's number */
     bool duplicate;      /* the record was there before, at `offset` */
     bool reused;         /* … but what was there is another document under the same seq */
+    int64_t known_at;    /* where its id was journaled first; set with `duplicate`, -1 unknown */
     /* for a document whose sender waits until it is applied */
     bool wants_outcome;
     struct buffer outcome; /* members of a JSON object: what was decided, the stock after it */

@@ -5,6 +5,7 @@
 #include "base/disk.h"
 #include "base/folder.h"
 #include "base/incident.h"
+#include "base/planted.h"
 #include "journal/journal_internal.h"
 #include "journal/read.h"
 #include "journal/schema.h"
@@ -207,7 +208,7 @@ int journal_prepare(struct journal *journal, struct failure *failure)
  * (a duplicate, last_seq, a fetch) it is synced and moved into its file. */
 static int settle_log(struct journal *journal, int64_t log_bytes, struct failure *failure)
 {
-    if (log_bytes == 0)
+    if (log_bytes == 0 || PLANTED(NO_SYNC_AT_START))
         return 0;
     enum db_result result = db_checkpoint(journal->db);
     if (result >= DB_DAMAGED)
@@ -219,6 +220,26 @@ static int settle_log(struct journal *journal, int64_t log_bytes, struct failure
         incident_note(INCIDENT_CHECKPOINT_FAILED,
                       "the log found at start is synced, and is moved later");
     return 0;
+}
+
+/* Segments that were to be sealed when the process ended: only an owner can undo what it left half
+ * done, and until then nobody could read them. */
+static void settle_older(struct journal *journal, int64_t lowest)
+{
+    for (int64_t number = lowest; number >= 0 && number < journal->number; number++) {
+        char path[PATH_MAX];
+        struct disk_status status;
+        struct failure failure;
+        struct db *db;
+        segment_path(path, journal->options.directory, number);
+        if (disk_status(path, &status) != 0 || status.read_only)
+            continue;
+        if (db_open(&db, path, &(struct db_options){.mode = DB_OWNER}, &failure) == 0) {
+            if (segment_check(db, &failure) != 1)
+                incident_note(INCIDENT_SEGMENT_UNREADABLE, "segment %lld", (long long)number);
+            db_close(db);
+        }
+    }
 }
 
 /* The newest whole segment becomes the active one; a file a roll left half made is used by the next
@@ -301,6 +322,7 @@ int journal_open(struct journal **out, const struct journal_options *options,
     if (segment_range(journal->directory, &lowest, &highest, failure) != 0 ||
         open_active(journal, lowest, highest, recovery, failure) != 0)
         goto failed;
+    settle_older(journal, lowest);
     if (journal_load(journal, true) != 0) {
         failure_set(failure, "DAMAGED", "%s: its state cannot be read", db_path(journal->db));
         goto failed;

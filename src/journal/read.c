@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/disk.h"
+#include "base/planted.h"
 #include "journal/schema.h"
 #include "journal/segment.h"
 
@@ -18,10 +19,16 @@ struct journal_reader {
     int64_t newest;             /* the highest whole segment the scan has seen */
     /* the scan's statements and what they are for */
     struct db_statement *find;
-    struct db_statement *find_next; /* base offset of the first batch at or beyond an offset */
+    struct db_statement *find_next;   /* base offset of the first batch at or beyond an offset */
+    struct db_statement *find_before; /* end and hash of the last batch before an offset */
     char find_topic[TOPIC_NAME_BYTES + 1];
     int find_partition;
     int64_t find_start; /* the segment's first offset of that partition; -1: not in it */
+    unsigned char start_hash[SHA256_BYTES]; /* of the batch before it */
+    /* what was proved last: the chain up to `proved_end`, the batch at `proved_base` its end */
+    int64_t proved_base, proved_end;
+    unsigned char proved_hash[SHA256_BYTES];
+    struct sha256 *hash;
     char directory[];
 };
 
@@ -37,6 +44,11 @@ int journal_reader_open(struct journal_reader **out, const char *directory, stru
     if (!reader)
         return failure_set(failure, "NO_MEMORY", "no memory to read the journal");
     memcpy(reader->directory, directory, length);
+    reader->hash = sha256_new();
+    if (!reader->hash) {
+        free(reader);
+        return failure_set(failure, "NO_MEMORY", "no memory to read the journal");
+    }
     *out = reader;
     return 0;
 }
@@ -50,7 +62,7 @@ static void close_segment(struct open_segment *segment)
 static void close_scan(struct journal_reader *reader)
 {
     close_segment(&reader->scan);
-    reader->find = reader->find_next = NULL;
+    reader->find = reader->find_next = reader->find_before = NULL;
 }
 
 void journal_reader_release(struct journal_reader *reader)
@@ -64,6 +76,7 @@ void journal_reader_close(struct journal_reader *reader)
     if (!reader)
         return;
     journal_reader_release(reader);
+    sha256_free(reader->hash);
     free(reader);
 }
 
@@ -112,18 +125,23 @@ static int unreadable(const struct db *db, struct failure *failure)
     return failure_set(failure, "FAILED", "%s: cannot be read", db_path(db));
 }
 
-/* First offset of (topic, partition) in a segment, -1 where it is not in it. 0 or -1. */
-static int start_in(struct db *db, struct text topic, int partition, int64_t *start,
-                    struct failure *failure)
+/* First offset of (topic, partition) in the scanned segment, -1 where it is not in it, and the hash
+ * its chain begins with. 0 or -1. */
+static int find_start(struct journal_reader *reader, struct text topic, int partition,
+                      struct failure *failure)
 {
-    struct db_statement *statement =
-        db_prepare(db, "SELECT start FROM tillq_partition WHERE topic=? AND partition=?");
+    struct db *db = reader->scan.db;
+    struct db_statement *statement = db_prepare(
+        db, "SELECT start, start_hash FROM tillq_partition WHERE topic=? AND partition=?");
     if (!statement)
         return unreadable(db, failure);
     db_bind_text(statement, 1, topic);
     db_bind_int(statement, 2, partition);
     enum db_result result = db_step(statement);
-    *start = result == DB_ROW ? db_int(statement, 0) : -1;
+    reader->find_start = result == DB_ROW ? db_int(statement, 0) : -1;
+    memset(reader->start_hash, 0, SHA256_BYTES);
+    if (result == DB_ROW && db_blob(statement, 1).length == SHA256_BYTES)
+        memcpy(reader->start_hash, db_blob(statement, 1).bytes, SHA256_BYTES);
     db_finalize(statement);
     return result == DB_ROW || result == DB_DONE ? 0 : unreadable(db, failure);
 }
@@ -138,7 +156,9 @@ static void forget_aim(struct journal_reader *reader)
 {
     db_finalize(reader->find);
     db_finalize(reader->find_next);
-    reader->find = reader->find_next = NULL;
+    db_finalize(reader->find_before);
+    reader->find = reader->find_next = reader->find_before = NULL;
+    reader->proved_base = reader->proved_end = -1;
 }
 
 /* Points the scan's statements at (topic, partition) of the segment it has open. */
@@ -146,7 +166,7 @@ static int aim(struct journal_reader *reader, struct text topic, int partition,
                struct failure *failure)
 {
     forget_aim(reader);
-    if (start_in(reader->scan.db, topic, partition, &reader->find_start, failure) != 0)
+    if (find_start(reader, topic, partition, failure) != 0)
         return -1;
     snprintf(reader->find_topic, sizeof reader->find_topic, "%.*s", (int)topic.length, topic.bytes);
     reader->find_partition = partition;
@@ -163,7 +183,12 @@ static int aim(struct journal_reader *reader, struct text topic, int partition,
              "SELECT base_offset FROM \"%s\" WHERE base_offset >= ? ORDER BY base_offset LIMIT 1",
              table);
     reader->find_next = db_prepare(reader->scan.db, sql);
-    if (reader->find && reader->find_next)
+    snprintf(sql, sizeof sql,
+             "SELECT base_offset + count, hash FROM \"%s\""
+             " WHERE base_offset < ? ORDER BY base_offset DESC LIMIT 1",
+             table);
+    reader->find_before = db_prepare(reader->scan.db, sql);
+    if (reader->find && reader->find_next && reader->find_before)
         return 0;
     forget_aim(reader);
     return failure_set(failure, "FAILED", "%s: no table of %s-%d", db_path(reader->scan.db),
@@ -198,6 +223,49 @@ static int seek(struct journal_reader *reader, struct text topic, int partition,
                        (long long)offset, (int)topic.length, topic.bytes, partition);
 }
 
+/* The chain up to `batch` in `before`. 0, or -1 where the batch before it does not end there. */
+static int find_chain(struct journal_reader *reader, const struct batch *batch,
+                      unsigned char before[SHA256_BYTES])
+{
+    int64_t end = reader->proved_end;
+    memcpy(before, reader->proved_hash, SHA256_BYTES);
+    if (end == batch->base_offset)
+        return 0;
+    end = reader->find_start;
+    memcpy(before, reader->start_hash, SHA256_BYTES);
+    db_bind_int(reader->find_before, 1, batch->base_offset);
+    enum db_result result = db_step(reader->find_before);
+    if (result == DB_ROW && db_blob(reader->find_before, 1).length == SHA256_BYTES) {
+        end = db_int(reader->find_before, 0);
+        memcpy(before, db_blob(reader->find_before, 1).bytes, SHA256_BYTES);
+    }
+    db_reset(reader->find_before);
+    return result <= DB_ROW && end == batch->base_offset ? 0 : -1;
+}
+
+/* A batch is handed out only where its hash fits what it holds and the batch before it: a disk that
+ * gives back other bytes than it was given must not sell anything. 1 or -1. */
+static int prove(struct journal_reader *reader, const struct batch *batch, struct failure *failure)
+{
+    unsigned char before[SHA256_BYTES], after[SHA256_BYTES];
+    if (batch->base_offset == reader->proved_base)
+        return 1;
+    bool whole = find_chain(reader, batch, before) == 0;
+    if (whole)
+        batch_hash(reader->hash, before, batch, after);
+    if ((!whole || !text_equal(batch->hash, (struct text){(const char *)after, SHA256_BYTES})) &&
+        !PLANTED(TORN_BATCH_TAKEN))
+        return failure_set(
+            failure, "DAMAGED",
+            "%s: the batch at offset %lld of %s-%d is damaged: its hash does not fit",
+            db_path(reader->scan.db), (long long)batch->base_offset, reader->find_topic,
+            reader->find_partition);
+    reader->proved_base = batch->base_offset;
+    reader->proved_end = batch->base_offset + batch->count;
+    memcpy(reader->proved_hash, after, SHA256_BYTES);
+    return 1;
+}
+
 /* 1 found, 0 this segment ends before `offset`, -1. */
 static int find_here(struct journal_reader *reader, int64_t offset, struct batch *batch,
                      struct failure *failure)
@@ -217,8 +285,12 @@ static int find_here(struct journal_reader *reader, int64_t offset, struct batch
             .records = db_text(find, 6),
             .hash = db_blob(find, 7),
         };
-        if (batch_has_offsets(batch) && offset < batch->base_offset + batch->count)
-            return 1;
+        if (batch_has_offsets(batch) && offset < batch->base_offset + batch->count) {
+            int proved = prove(reader, batch, failure);
+            if (proved < 0)
+                db_reset(find);
+            return proved;
+        }
     }
     bool sound = result == DB_DONE || (result == DB_ROW && batch_has_offsets(batch));
     db_reset(find);

@@ -19,7 +19,8 @@ void journal_reader_close(struct journal_reader *reader); /* NULL is fine */
 void journal_reader_release(struct journal_reader *reader);
 
 /* The batch that holds `offset` of (topic, partition). 1; 0 where it is not written yet (or there
- * is no such partition); -1 on error, or where it no longer exists. The batch's texts live until
+ * is no such partition); -1 on error, where it no longer exists, or where the batch's hash does not
+ * fit what it holds and the one before it (DAMAGED). The batch's texts live until
  * the next call; journal_reader_rest ends the read earlier. */
 int journal_reader_find(struct journal_reader *reader, struct text topic, int partition,
                         int64_t offset, struct batch *batch, struct failure *failure)

@@ -6,6 +6,7 @@
 
 #include "base/disk.h"
 #include "base/incident.h"
+#include "base/planted.h"
 #include "journal/journal_internal.h"
 #include "journal/schema.h"
 #include "journal/segment.h"
@@ -196,25 +197,43 @@ static void distrust(struct journal *journal, enum incident kind, const char *me
     journal->message = message;
 }
 
+/* 0, or -1 where something of it is still there. */
+static int remove_segment(const char *path)
+{
+    static const char *const suffixes[] = {"-wal", "-shm", "-journal", ""};
+    int result = 0;
+    for (int i = 0; i < 4; i++) {
+        char file[PATH_MAX + 16];
+        snprintf(file, sizeof file, "%s%s", path, suffixes[i]);
+        if (disk_remove(file) != 0 && errno != ENOENT)
+            result = -1;
+    }
+    return result;
+}
+
 /* The commit that would have been the roll was refused, but may lie whole on the disk all the same,
  * and a start would take it for the roll. So its files go; where that cannot be had, or the disk
  * failed, nothing may be acknowledged into the segment before it any more. */
 static int roll_failed(struct journal *journal, const char *path, enum db_result result,
                        struct failure *failure)
 {
-    static const char *const suffixes[] = {"-wal", "-shm", ""};
-    bool gone = true;
-    for (int i = 0; i < 3; i++) {
-        char file[PATH_MAX + 8];
-        snprintf(file, sizeof file, "%s%s", path, suffixes[i]);
-        gone = (disk_remove(file) == 0 || errno == ENOENT) && gone;
-    }
+    bool gone = PLANTED(FAILED_ROLL_KEPT) || remove_segment(path) == 0;
     if (result == DB_FULL)
         journal_become_full(journal);
-    if (!gone || result >= DB_DAMAGED)
+    if ((!gone || result >= DB_DAMAGED) && !PLANTED(FAILED_ROLL_KEPT))
         distrust(journal, INCIDENT_ROLL_DISK, "the disk failed while a new segment was made");
     return failure_set(failure, result == DB_FULL ? "DISK_FULL" : "FAILED",
                        "%s: the new segment cannot be written", path);
+}
+
+/* Nothing was committed into it, so no start can take it for the roll; but a file half made would
+ * be in the way of everybody who looks for the newest segment. */
+static int open_failed(struct journal *journal, const char *path, const struct failure *failure)
+{
+    (void)remove_segment(path);
+    if (strcmp(failure->code, "DISK_FULL") == 0)
+        journal_become_full(journal);
+    return -1;
 }
 
 static int begin_segment(struct journal *journal, struct failure *failure)
@@ -227,11 +246,8 @@ static int begin_segment(struct journal *journal, struct failure *failure)
     segment_path(path, journal->directory, number);
     struct db *db;
     struct db_options options = {DB_OWNER, DB_SYNC_FULL, journal->options.cache_bytes};
-    if (db_open(&db, path, &options, failure) != 0) {
-        if (strcmp(failure->code, "DISK_FULL") == 0)
-            journal_become_full(journal);
-        return -1;
-    }
+    if (db_open(&db, path, &options, failure) != 0)
+        return open_failed(journal, path, failure);
     enum db_result result = make_segment(journal, db, number);
     if (result != DB_DONE) {
         db_rollback(db);
@@ -361,6 +377,13 @@ static void finish_sealing(struct journal *journal)
     *sealing = (struct sealing){.hash = sealing->hash};
 }
 
+static int sync_journal_folder(const struct journal *journal)
+{
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%s/" JOURNAL_FOLDER, journal->directory);
+    return disk_sync_folder(folder);
+}
+
 /* True where there is more to do now. */
 static bool seal_step(struct journal *journal, bool *retry)
 {
@@ -374,6 +397,11 @@ static bool seal_step(struct journal *journal, bool *retry)
             note_unsealed(journal, result);
         if (result != DB_DONE) { /* a reader holds it, or there is no room now */
             *retry = result < DB_DAMAGED;
+            return false;
+        }
+        /* Else the log may be back after a power cut, and undo what is hashed now. */
+        if (sync_journal_folder(journal) != 0) {
+            distrust(journal, INCIDENT_SEAL_DISK, "the disk failed while a segment was sealed");
             return false;
         }
         sealing->closed = true;

@@ -27,7 +27,9 @@ struct answer *answer_new(struct db *stock)
                           " ORDER BY m.id");
     answer->find_now = db_prepare(stock, "SELECT shop, location, sku, on_hand_milli, reserved_milli"
                                          " FROM stock WHERE shop=? AND location=? AND sku=?");
-    answer->find_id = db_prepare(stock, "SELECT offset FROM document_id WHERE terminal=? AND id=?");
+    answer->find_id = db_prepare(stock, "SELECT i.offset, d.seq FROM document_id i"
+                                        " JOIN document d USING(partition, offset)"
+                                        " WHERE i.terminal=? AND i.id=?");
     if (answer->find_document && answer->find_after && answer->find_now && answer->find_id)
         return answer;
     answer_free(answer);
@@ -154,17 +156,22 @@ int answer_add(struct answer *answer, int partition, int64_t offset, struct text
     return result;
 }
 
-int answer_find_offset(struct answer *answer, struct text value, int64_t *offset)
+int answer_find_offset(struct answer *answer, struct text value, int64_t *offset,
+                       bool *same_seq)
 {
     *offset = -1;
+    *same_seq = false;
     int read = read_document(answer, value);
     if (read != 0)
         return read < 0 ? -1 : 0;
     db_bind_text(answer->find_id, 1, answer->document.terminal);
     db_bind_text(answer->find_id, 2, answer->document.id);
     enum db_result step = db_step(answer->find_id);
-    if (step == DB_ROW)
+    if (step == DB_ROW) {
         *offset = db_int(answer->find_id, 0);
+        int64_t seq = db_is_null(answer->find_id, 1) ? -1 : db_int(answer->find_id, 1);
+        *same_seq = seq == answer->document.seq;
+    }
     db_reset(answer->find_id);
     return step == DB_ROW || step == DB_DONE ? 0 : -1;
 }

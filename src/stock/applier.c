@@ -303,12 +303,13 @@ static bool apply_some(struct applier *applier)
  * tell. */
 static int look_at_duplicate(struct applier *applier, struct append *append)
 {
-    int64_t known_at;
-    if (answer_find_offset(applier->answer, append->record.value, &known_at) != 0)
+    bool same_seq;
+    if (answer_find_offset(applier->answer, append->record.value, &append->known_at, &same_seq) !=
+        0)
         return -1;
-    append->reused = known_at < 0;
-    if (append->offset < 0)
-        append->offset = known_at;
+    append->reused = append->known_at < 0;
+    if (append->offset < 0 && same_seq)
+        append->offset = append->known_at;
     if (append->reused)
         incident_note(
             INCIDENT_SEQ_REUSED, "terminal %.*s sent seq %lld again with another document",
@@ -322,10 +323,13 @@ static bool answer_one(struct applier *applier, struct append *append)
     bool well = atomic_load(&applier->health) == APPLIER_OK;
     if (append->duplicate && well && look_at_duplicate(applier, append) != 0)
         return false; /* cannot be told now; looked up again in a second */
-    if (!append->wants_outcome || (append->reused && append->offset < 0))
+    int64_t at = append->offset;
+    if (at < 0 && append->duplicate && well)
+        at = append->known_at; /* its own place is forgotten: what became of its id is not */
+    if (!append->wants_outcome || (append->reused && at < 0))
         return true;
-    if (append->offset >= 0 && answer_add(applier->answer, append->partition, append->offset,
-                                          append->record.value, &append->outcome) == 0)
+    if (at >= 0 && answer_add(applier->answer, append->partition, at, append->record.value,
+                              &append->outcome) == 0)
         return true;
     if (well)
         return false;

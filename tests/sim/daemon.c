@@ -57,6 +57,7 @@ int daemon_start(struct daemon *daemon, const char *directory, struct failure *f
 {
     struct journal_options journal = {.directory = directory,
                                       .segment_bytes = daemon->config.segment_bytes,
+                                      .reserve_bytes = daemon->config.reserve_bytes,
                                       .clock = &daemon->clock};
     struct writer_options writer = {
         .batch_records = daemon->config.batch_records, .deliver = written, .context = daemon};
@@ -97,14 +98,14 @@ void daemon_stop(struct daemon *daemon)
     daemon->journal = NULL;
 }
 
-void daemon_write(struct daemon *daemon)
+bool daemon_write(struct daemon *daemon)
 {
-    writer_step(daemon->writer);
+    return writer_step(daemon->writer) == WORKER_AGAIN;
 }
 
-void daemon_apply(struct daemon *daemon)
+bool daemon_apply(struct daemon *daemon)
 {
-    applier_step(daemon->applier);
+    return applier_step(daemon->applier) == WORKER_AGAIN;
 }
 
 void daemon_read(struct daemon *daemon)

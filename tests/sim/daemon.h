@@ -24,8 +24,9 @@ int daemon_start(struct daemon *daemon, const char *directory, struct failure *f
  * reaches it. */
 void daemon_stop(struct daemon *daemon);
 
-void daemon_write(struct daemon *daemon);
-void daemon_apply(struct daemon *daemon);
+/* True where there is more to do now. */
+bool daemon_write(struct daemon *daemon);
+bool daemon_apply(struct daemon *daemon);
 void daemon_read(struct daemon *daemon);
 void daemon_collect(struct daemon *daemon);
 

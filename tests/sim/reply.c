@@ -77,8 +77,8 @@ static void take_refusal(struct answer *answer)
     uint32_t code = json_member(&answer->json, 0, "error");
     if (answer->asked.question == ASKED_NONSENSE)
         return;
-    static const char *const of_failure[] = {"JOURNAL_FAILED", "FAILED", "APPLIER_FAILED",
-                                             "NO_MEMORY", NULL};
+    static const char *const of_failure[] = {
+        "JOURNAL_FAILED", "FAILED", "APPLIER_FAILED", "NO_MEMORY", "JOURNAL_FULL", "DAMAGED", NULL};
     static const char *const of_room[] = {"JOURNAL_FULL", "APPLIER_FAILED", "FAILED", NULL};
     bool due = false;
     for (int i = 0; of_failure[i]; i++)

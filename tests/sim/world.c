@@ -9,6 +9,7 @@
 
 #include "base/disk.h"
 #include "base/hash.h"
+#include "base/incident.h"
 #include "daemon.h"
 #include "stock/audit.h"
 #include "terminal.h"
@@ -355,6 +356,7 @@ static void set_up(struct world *world)
 {
     struct chance chance = chance_of(world->run->seed, UINT64_MAX - 1);
     static const int64_t segment_bytes[] = {48 << 10, 128 << 10, 512 << 10, INT64_C(1) << 30};
+    static const int64_t reserve_bytes[] = {0, 64 << 10, 256 << 10};
     static const int64_t batch_records[] = {1, 3, 64, 4096};
     static const int64_t apply_documents[] = {1, 5, 1000};
     static const int times[] = {0, 1, 1, 1, 4};
@@ -365,6 +367,7 @@ static void set_up(struct world *world)
     daemon_init(&world->daemon, &world->hands);
     world->daemon.config.segment_bytes = segment_bytes[chance_below(&chance, 4)];
     world->daemon.config.batch_records = batch_records[chance_below(&chance, 4)];
+    world->daemon.config.reserve_bytes = reserve_bytes[chance_below(&chance, 3)];
     world->daemon.config.apply_documents = apply_documents[chance_below(&chance, 3)];
     for (int i = 0; i < EVENT_COUNT; i++) {
         int times_now = times[chance_below(&chance, 5)];
@@ -407,8 +410,8 @@ static bool move_everything(struct world *world)
     bool moved = false;
     for (int i = 0; i < world->terminal_count; i++)
         moved = terminal_move_all(world->terminals[i]) || moved;
-    daemon_write(&world->daemon);
-    daemon_apply(&world->daemon);
+    moved = daemon_write(&world->daemon) || moved;
+    moved = daemon_apply(&world->daemon) || moved;
     daemon_read(&world->daemon);
     daemon_collect(&world->daemon);
     return moved;
