@@ -236,7 +236,8 @@ static void settle_older(struct journal *journal, int64_t lowest)
             continue;
         if (db_open(&db, path, &(struct db_options){.mode = DB_OWNER}, &failure) == 0) {
             if (segment_check(db, &failure) != 1)
-                incident_note(INCIDENT_SEGMENT_UNREADABLE, "segment %lld", (long long)number);
+                incident_note(INCIDENT_SEAL_FAILED, "segment %lld cannot be read",
+                              (long long)number);
             db_close(db);
         }
     }

@@ -377,6 +377,22 @@ static void finish_sealing(struct journal *journal)
     *sealing = (struct sealing){.hash = sealing->hash};
 }
 
+static void let_go_of_sealing(struct sealing *sealing)
+{
+    db_close(sealing->db);
+    *sealing = (struct sealing){.hash = sealing->hash};
+}
+
+/* SQLite does not say where it could not remove the log of a file that needs none any more; it
+ * would be played into the file again when the file is closed, after it was hashed. */
+static bool has_log(const struct journal *journal, int64_t number)
+{
+    char path[PATH_MAX], log[PATH_MAX + 8];
+    segment_path(path, journal->directory, number);
+    snprintf(log, sizeof log, "%s-wal", path);
+    return disk_has(log);
+}
+
 static int sync_journal_folder(const struct journal *journal)
 {
     char folder[PATH_MAX];
@@ -397,6 +413,11 @@ static bool seal_step(struct journal *journal, bool *retry)
             note_unsealed(journal, result);
         if (result != DB_DONE) { /* a reader holds it, or there is no room now */
             *retry = result < DB_DAMAGED;
+            return false;
+        }
+        if (has_log(journal, sealing->number)) {
+            let_go_of_sealing(sealing);
+            *retry = true;
             return false;
         }
         /* Else the log may be back after a power cut, and undo what is hashed now. */

@@ -156,8 +156,7 @@ int answer_add(struct answer *answer, int partition, int64_t offset, struct text
     return result;
 }
 
-int answer_find_offset(struct answer *answer, struct text value, int64_t *offset,
-                       bool *same_seq)
+int answer_find_offset(struct answer *answer, struct text value, int64_t *offset, bool *same_seq)
 {
     *offset = -1;
     *same_seq = false;

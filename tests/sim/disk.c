@@ -397,134 +397,45 @@ int disk_unlink(const char *path)
     return 0;
 }
 
-/* --- what base/disk asks --- */
-
-static int sim_list(void *context, const char *folder,
-                    void (*each)(const char *name, void *argument), void *argument)
+int disk_make_name(const char *path)
 {
-    (void)context;
-    size_t length = strlen(folder);
-    if (disk.dead || !find_name(&disk.now, folder)) {
-        errno = disk.dead ? EIO : ENOENT;
+    errno = EIO;
+    if (disk_strikes(FAULT_NAME))
         return -1;
-    }
-    for (int i = 0; i < disk.now.count; i++) {
-        const char *path = disk.now.names[i].path;
-        if (strncmp(path, folder, length) == 0 && path[length] == '/' &&
-            !strchr(path + length + 1, '/'))
-            each(path + length + 1, argument);
-    }
-    return 0;
-}
-
-static int sim_status(void *context, const char *path, struct disk_status *status)
-{
-    (void)context;
-    const struct name *name = find_name(&disk.now, path);
-    if (disk.dead || !name) {
-        errno = disk.dead ? EIO : ENOENT;
+    errno = EEXIST;
+    if (find_name(&disk.now, path))
         return -1;
-    }
-    *status = (struct disk_status){name->inode ? name->inode->now.size : 0,
-                                   name->inode && name->inode->read_only};
-    return 0;
-}
-
-static int sim_make_folder(void *context, const char *path)
-{
-    (void)context;
-    if (disk_strikes(FAULT_NAME)) {
-        errno = EIO;
-        return -1;
-    }
-    if (find_name(&disk.now, path)) {
-        errno = EEXIST;
-        return -1;
-    }
     change_name(NAME_MADE, path, NULL, NULL);
     return 0;
 }
 
-static int sim_sync_folder(void *context, const char *path)
+int disk_rename_name(const char *from, const char *to)
 {
-    (void)context;
-    (void)path; /* metadata is journaled in order: a sync of one folder carries what was before */
-    return disk_sync_names();
-}
-
-static int sim_remove(void *context, const char *path)
-{
-    (void)context;
-    return disk_unlink(path);
-}
-
-static int sim_rename(void *context, const char *from, const char *to)
-{
-    (void)context;
-    if (disk_strikes(FAULT_NAME)) {
-        errno = EIO;
+    errno = EIO;
+    if (disk_strikes(FAULT_NAME))
         return -1;
-    }
-    if (!find_name(&disk.now, from)) {
-        errno = ENOENT;
+    errno = ENOENT;
+    if (!find_name(&disk.now, from))
         return -1;
-    }
     change_name(NAME_RENAMED, from, to, NULL);
     return 0;
 }
 
-static int sim_set_mode(void *context, const char *path, unsigned mode)
+bool disk_has_name(const char *path)
 {
-    (void)context;
-    struct inode *inode = disk_find(path);
-    if (disk.dead || !inode) {
-        errno = disk.dead ? EIO : ENOENT;
-        return -1;
-    }
-    inode->read_only = (mode & 0200) == 0;
-    return 0;
+    return find_name(&disk.now, path) != NULL;
 }
 
-static int sim_allocate(void *context, const char *path, int64_t bytes)
+void disk_each_name(void (*each)(const char *path, void *argument), void *argument)
 {
-    (void)context;
-    struct inode *inode = disk_find(path);
-    if (!inode)
-        inode = disk_create(path);
-    if (!inode) {
-        errno = EIO;
-        return -1;
-    }
-    errno = inode->now.size < bytes ? disk_resize(inode, bytes) : 0;
-    if (errno == 0)
-        errno = disk_sync(inode);
-    return errno == 0 ? 0 : -1;
+    for (int i = 0; i < disk.now.count; i++)
+        each(disk.now.names[i].path, argument);
 }
 
-static int sim_free_bytes(void *context, const char *path, int64_t *bytes)
+int64_t disk_room(void)
 {
-    (void)context;
-    (void)path;
-    if (disk.dead) {
-        errno = EIO;
-        return -1;
-    }
-    *bytes = disk.capacity == INT64_MAX ? INT64_MAX : disk.capacity - sim_disk_used();
-    return 0;
+    return disk.capacity == INT64_MAX ? INT64_MAX : disk.capacity - sim_disk_used();
 }
-
-static const struct disk simulated = {
-    .vfs = "sim",
-    .list = sim_list,
-    .status = sim_status,
-    .make_folder = sim_make_folder,
-    .sync_folder = sim_sync_folder,
-    .remove = sim_remove,
-    .rename = sim_rename,
-    .set_mode = sim_set_mode,
-    .allocate = sim_allocate,
-    .free_bytes = sim_free_bytes,
-};
 
 /* --- power cuts and kills --- */
 
@@ -633,8 +544,8 @@ int64_t sim_disk_file_bytes(const char *path)
 void sim_disk_install(void)
 {
     disk.capacity = INT64_MAX;
-    sim_vfs_register(simulated.vfs);
-    disk_use(&simulated);
+    sim_vfs_register(disk_simulated.vfs);
+    disk_use(&disk_simulated);
 }
 
 void sim_disk_close(void)

@@ -1,10 +1,11 @@
-/* disk_internal: the inside of the simulated disk, for disk.c (the model) and vfs.c (SQLite's view)
- * alone. */
+/* disk_internal: the inside of the simulated disk, for disk.c (the model), door.c and vfs.c
+ * (what base/disk and SQLite see of it) alone. */
 #ifndef TILLQ_TESTS_SIM_DISK_INTERNAL_H
 #define TILLQ_TESTS_SIM_DISK_INTERNAL_H
 
 #include <stddef.h>
 
+#include "base/disk.h"
 #include "disk.h"
 
 #define SHARED_LOCKS 8
@@ -55,11 +56,19 @@ int disk_unlink(const char *path); /* 0, -1 with errno */
 void disk_release(struct inode *inode);
 int disk_sync_names(void); /* 0 or -1 */
 
-/* Both 0, or the errno value. */
+/* Names alone, 0 or -1 with errno: folders are names without a file. */
+bool disk_has_name(const char *path);
+void disk_each_name(void (*each)(const char *path, void *argument), void *argument);
+int disk_make_name(const char *path);
+int disk_rename_name(const char *from, const char *to);
+int64_t disk_room(void);
+
+/* All 0, or the errno value. */
 int disk_write(struct inode *inode, const void *bytes, int64_t length, int64_t at);
 int disk_resize(struct inode *inode, int64_t size);
 int disk_sync(struct inode *inode);
 
 void sim_vfs_register(const char *name);
+extern const struct disk disk_simulated; /* of base/disk.h */
 
 #endif

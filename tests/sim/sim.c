@@ -261,22 +261,69 @@ static void plant(const char *name)
     exit(2);
 }
 
+enum option_name {
+    SEED = 256,
+    FIRST,
+    SEEDS,
+    OPERATIONS,
+    SECONDS,
+    JOBS,
+    EVENTS,
+    SKIP,
+    TRACE,
+    PLANT,
+    GO_ON,
+    LOG,
+};
+
+static void take_option(struct options *options, int option)
+{
+    switch (option) {
+    case SEED:
+        options->one = true;
+        options->run.seed = (uint64_t)number(optarg);
+        break;
+    case FIRST:
+        options->first_seed = (uint64_t)number(optarg);
+        break;
+    case SEEDS:
+        options->seeds = number(optarg);
+        break;
+    case OPERATIONS:
+        options->operations = number(optarg);
+        break;
+    case SECONDS:
+        options->seconds = number(optarg);
+        break;
+    case JOBS:
+        options->jobs = (int)number(optarg);
+        break;
+    case EVENTS:
+        options->run.events = number(optarg);
+        break;
+    case SKIP:
+        read_skips(&options->run, optarg);
+        break;
+    case TRACE:
+        options->run.trace = true;
+        break;
+    case PLANT:
+        plant(optarg);
+        break;
+    case LOG:
+        options->log = true;
+        break;
+    case GO_ON:
+        options->keep_going = true;
+        break;
+    default:
+        fputs(usage, stderr);
+        exit(2);
+    }
+}
+
 static void read_options(int count, char **arguments, struct options *options)
 {
-    enum {
-        SEED = 256,
-        FIRST,
-        SEEDS,
-        OPERATIONS,
-        SECONDS,
-        JOBS,
-        EVENTS,
-        SKIP,
-        TRACE,
-        PLANT,
-        GO_ON,
-        LOG
-    };
     static const struct option known[] = {
         {"seed", required_argument, NULL, SEED},
         {"first", required_argument, NULL, FIRST},
@@ -293,50 +340,8 @@ static void read_options(int count, char **arguments, struct options *options)
         {NULL, 0, NULL, 0},
     };
     int option;
-    while ((option = getopt_long(count, arguments, "", known, NULL)) != -1) {
-        switch (option) {
-        case SEED:
-            options->one = true;
-            options->run.seed = (uint64_t)number(optarg);
-            break;
-        case FIRST:
-            options->first_seed = (uint64_t)number(optarg);
-            break;
-        case SEEDS:
-            options->seeds = number(optarg);
-            break;
-        case OPERATIONS:
-            options->operations = number(optarg);
-            break;
-        case SECONDS:
-            options->seconds = number(optarg);
-            break;
-        case JOBS:
-            options->jobs = (int)number(optarg);
-            break;
-        case EVENTS:
-            options->run.events = number(optarg);
-            break;
-        case SKIP:
-            read_skips(&options->run, optarg);
-            break;
-        case TRACE:
-            options->run.trace = true;
-            break;
-        case PLANT:
-            plant(optarg);
-            break;
-        case LOG:
-            options->log = true;
-            break;
-        case GO_ON:
-            options->keep_going = true;
-            break;
-        default:
-            fputs(usage, stderr);
-            exit(2);
-        }
-    }
+    while ((option = getopt_long(count, arguments, "", known, NULL)) != -1)
+        take_option(options, option);
 }
 
 int main(int count, char **arguments)
