@@ -222,24 +222,37 @@ static int settle_log(struct journal *journal, int64_t log_bytes, struct failure
     return 0;
 }
 
-/* Segments that were to be sealed when the process ended: only an owner can undo what it left half
- * done, and until then nobody could read them. */
-static void settle_older(struct journal *journal, int64_t lowest)
+/* A segment before the active one that is still writable. One that was sealed, but for its mode, is
+ * given that. One that was to be sealed is opened once: only an owner can undo what the process
+ * left half done when it ended, and until then nobody could read it. */
+static void settle_one(const struct journal *journal, int64_t number, const char *path)
 {
-    for (int64_t number = lowest; number >= 0 && number < journal->number; number++) {
+    struct failure failure;
+    struct db *db;
+    char sql[96];
+    snprintf(sql, sizeof sql, "SELECT 1 FROM tillq_segment WHERE number=%lld", (long long)number);
+    if (db_int_of(journal->db, sql, 0) == 1) {
+        disk_set_mode(path, 0440);
+        return;
+    }
+    if (db_open(&db, path, &(struct db_options){.mode = DB_OWNER}, &failure) != 0)
+        return; /* sealing it tries again, and says why not */
+    if (segment_check(db, &failure) != 1)
+        incident_note(INCIDENT_SEAL_FAILED, "%s cannot be read", path);
+    db_close(db);
+}
+
+static void settle_older(const struct journal *journal, int64_t lowest)
+{
+    struct failure failure;
+    for (int64_t number = lowest; number >= 0 && number < journal->number;) {
         char path[PATH_MAX];
         struct disk_status status;
-        struct failure failure;
-        struct db *db;
         segment_path(path, journal->options.directory, number);
-        if (disk_status(path, &status) != 0 || status.read_only)
-            continue;
-        if (db_open(&db, path, &(struct db_options){.mode = DB_OWNER}, &failure) == 0) {
-            if (segment_check(db, &failure) != 1)
-                incident_note(INCIDENT_SEAL_FAILED, "segment %lld cannot be read",
-                              (long long)number);
-            db_close(db);
-        }
+        if (disk_status(path, &status) == 0 && !status.read_only)
+            settle_one(journal, number, path);
+        if (segment_after(journal->options.directory, number, &number, &failure) != 0)
+            return;
     }
 }
 

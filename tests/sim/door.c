@@ -77,7 +77,7 @@ static int sim_set_mode(void *context, const char *path, unsigned mode)
 {
     (void)context;
     struct inode *inode = disk_find(path);
-    if (not_there(path) || !inode)
+    if (not_there(path) || !inode || disk_strikes(FAULT_NAME))
         return -1;
     inode->read_only = (mode & 0200) == 0;
     return 0;

@@ -400,7 +400,7 @@ static void a_damaged_batch_is_not_passed_over(void **state)
     step_to_the_end(fixture);
     assert_int_equal(health(fixture), APPLIER_FAILED);
     assert_int_equal(applied(fixture), 1);
-    expect_counted(INCIDENT_BATCH_DAMAGED, 1);
+    expect_counted(INCIDENT_APPLIER_READ_FAILED, 1);
     expect_counted(INCIDENT_APPLIER_STANDS_FAILED, 1);
 }
 
