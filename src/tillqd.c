@@ -18,6 +18,7 @@
 #include "base/incident.h"
 #include "base/lock.h"
 #include "base/notify.h"
+#include "net/connection.h"
 #include "net/server.h"
 #include "net/tls.h"
 #include "net/tokens_file.h"
@@ -338,13 +339,32 @@ static void on_libevent_log(int severity, const char *message)
 
 /* --- starting --- */
 
+#define GREEDY_AT_ONCE 8 /* connections, or 1 ms of them, before the others are looked at again */
+
+static struct event_base *new_loop(void)
+{
+    const struct timeval at_most = {.tv_usec = 1000};
+    struct event_config *config = event_config_new();
+    struct event_base *base = NULL;
+    if (config && event_config_set_max_dispatch_interval(config, &at_most, GREEDY_AT_ONCE,
+                                                         CONNECTION_PRIORITY_GREEDY) == 0)
+        base = event_base_new_with_config(config);
+    if (base && event_base_priority_init(base, CONNECTION_PRIORITIES) != 0) {
+        event_base_free(base);
+        base = NULL;
+    }
+    if (config)
+        event_config_free(config);
+    return base;
+}
+
 static int start_loop(struct daemon *daemon, struct failure *failure)
 {
     static const int numbers[3] = {SIGTERM, SIGINT, SIGHUP};
     sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     sigaction(SIGHUP, &(struct sigaction){.sa_handler = SIG_IGN}, NULL); /* until we are ready */
     event_set_log_callback(on_libevent_log);
-    daemon->base = event_base_new();
+    daemon->base = new_loop();
     if (!daemon->base)
         return failure_set(failure, "FAILED", "no event loop");
     for (int i = 0; i < 3; i++) {

@@ -15,6 +15,10 @@
 #include "net/tls_stream.h"
 #include "net/transport.h"
 
+#define SHARE_PER_S 2000 /* work (session_work) a connection may ask for in a second … */
+#define AT_ONCE 4000     /* … and so much at once, as after an hour without a connection */
+#define NEWCOMER (AT_ONCE + 200)     /* of a new one: quiet for a tenth of a second makes it good */
+#define GREEDY_INPUT_BYTES 4096      /* what is read at a time of one that takes more */
 #define OUTPUT_KEPT_BYTES (16 << 10) /* memory an idle connection may hold on to */
 
 struct connection {
@@ -25,6 +29,10 @@ struct connection {
     bool reading; /* the read event is in the loop */
     bool writing;
     bool heard;            /* a first byte came */
+    bool greedy;           /* has asked for more work than its share */
+    int64_t debt;          /* work done for it, less its share of the time that has passed */
+    int64_t work_seen;     /* session_work when that was told last … */
+    int64_t charged_us;    /* … and the time */
     int64_t last_moved_us; /* connected, heard from, or took some of its replies */
     struct event read_event, write_event;
 };
@@ -203,28 +211,71 @@ static bool shake_hands(struct connection *connection)
     }
 }
 
-/* After anything happened: send, go on, then wait for what is wanted next. May free the connection.
- */
-static void settle(void *context)
+/* After anything happened: send, go on, then wait for what is wanted next. False where that is not
+ * so: the connection is freed, or they still shake hands. */
+static bool settle(struct connection *connection)
 {
-    struct connection *connection = context;
     struct session *session = connection->session;
-    if (!connection->transport.is_open) {
-        if (session_is_over(session))
-            connection_free(connection); /* going down: nothing was asked yet */
-        else if (shake_hands(connection))
-            settle(connection);
-        return;
+    if (!connection->transport.is_open && session_is_over(session)) {
+        connection_free(connection); /* going down: nothing was asked yet */
+        return false;
     }
+    if (!connection->transport.is_open && !shake_hands(connection))
+        return false;
     if (!send_and_go_on(connection)) {
         break_off(connection, "gone before its replies");
-        return;
+        return false;
     }
-    if (session_output(session)->length == 0 && session_is_over(session))
+    session_count_unread(session);
+    if (session_output(session)->length == 0 && session_is_over(session)) {
         finish(connection);
-    else
-        watch_both(connection);
+        return false;
+    }
+    watch_both(connection);
+    return true;
 }
+
+/* --- whose turn it is --- */
+
+static void set_greedy(struct connection *connection, bool greedy)
+{
+    int priority = greedy ? CONNECTION_PRIORITY_GREEDY : CONNECTION_PRIORITY_FAIR;
+    connection->greedy = greedy;
+    session_set_greedy(connection->session, greedy);
+    event_priority_set(&connection->read_event, priority);
+    event_priority_set(&connection->write_event, priority);
+}
+
+/* Every connection may ask for a share of the loop's work, and some at once. Who asks for more
+ * waits behind those who do not, and is read in smaller pieces, until time has made up for it. Work
+ * is counted and not timed: on a busy machine time would blame whoever was interrupted. */
+static void charge(struct connection *connection)
+{
+    int64_t now_us = clock_monotonic_us(connection->owner->clock);
+    int64_t work = session_work(connection->session);
+    int64_t paid = (now_us - connection->charged_us) * SHARE_PER_S / 1000000;
+    if (paid > 0)
+        connection->charged_us = now_us;
+    connection->debt -= paid < connection->debt ? paid : connection->debt;
+    connection->debt += work - connection->work_seen;
+    connection->work_seen = work;
+    bool greedy = connection->debt > AT_ONCE;
+    if (greedy != connection->greedy)
+        set_greedy(connection, greedy);
+}
+
+/* Answers have come. Of who asks for more than its share they are sent when the others are served.
+ */
+static void on_answered(void *context)
+{
+    struct connection *connection = context;
+    if (connection->greedy)
+        event_active(&connection->write_event, EV_WRITE, 0);
+    else
+        settle(connection);
+}
+
+/* --- what the loop tells --- */
 
 /* The first bytes ever. A client that speaks TLS where none is spoken would wait for an answer that
  * no line end brings about. */
@@ -244,7 +295,8 @@ static bool receive_input(struct connection *connection)
     struct connection_owner *owner = connection->owner;
     size_t got;
     enum transport_result result =
-        transport_receive(&connection->transport, owner->input, owner->input_bytes, &got);
+        transport_receive(&connection->transport, owner->input,
+                          connection->greedy ? GREEDY_INPUT_BYTES : owner->input_bytes, &got);
     if (result == TRANSPORT_LATER)
         return true;
     if (result == TRANSPORT_BROKEN) {
@@ -270,7 +322,8 @@ static void on_readable(evutil_socket_t descriptor, short what, void *argument)
     if (connection->transport.is_open && session_wants_input(connection->session) &&
         !receive_input(connection))
         return;
-    settle(connection);
+    if (settle(connection))
+        charge(connection);
 }
 
 static void on_writable(evutil_socket_t descriptor, short what, void *argument)
@@ -279,8 +332,8 @@ static void on_writable(evutil_socket_t descriptor, short what, void *argument)
     connection->writing = false; /* not persistent */
     if (connection->transport.receive_writes)
         on_readable(descriptor, what, connection);
-    else
-        settle(connection);
+    else if (settle(connection))
+        charge(connection);
 }
 
 static int fail_new(struct connection *connection, int descriptor)
@@ -309,7 +362,7 @@ int connection_new(struct connection_owner *owner, int descriptor, const struct 
 {
     struct connection *connection = calloc(1, sizeof *connection);
     if (connection)
-        connection->session = session_new(owner->engine, settle, connection);
+        connection->session = session_new(owner->engine, on_answered, connection);
     if (!connection || !connection->session)
         return fail_new(connection, descriptor);
     if (transport_init(&connection->transport, descriptor, tls) != 0)
@@ -324,6 +377,9 @@ int connection_new(struct connection_owner *owner, int descriptor, const struct 
                  on_readable, connection);
     event_assign(&connection->write_event, owner->base, descriptor, EV_WRITE, on_writable,
                  connection);
+    connection->charged_us = connection->last_moved_us;
+    connection->debt = NEWCOMER; /* a crowd of newcomers waits behind those who are here */
+    set_greedy(connection, true);
     enlist(connection, owner);
     watch_both(connection);
     return 0;
@@ -369,6 +425,24 @@ void connection_end_stalled_handshakes(struct connection_owner *owner, int64_t b
             continue;
         incident_note(INCIDENT_TLS_STALLED, "closed: it took too long to agree on TLS");
         connection_free(connection);
+    }
+}
+
+void connection_next_second(struct connection_owner *owner)
+{
+    for (struct connection *one = owner->connections; one; one = one->next)
+        if (session_next_second(one->session))
+            event_active(&one->write_event, EV_WRITE, 0);
+}
+
+void connection_end_stalled(struct connection_owner *owner, int64_t before_us)
+{
+    struct connection *next;
+    for (struct connection *connection = owner->connections; connection; connection = next) {
+        next = connection->next;
+        if (connection->last_moved_us < before_us &&
+            session_output(connection->session)->length > 0)
+            break_off(connection, "took nothing of its replies while others waited for the room");
     }
 }
 

@@ -8,6 +8,12 @@ struct event_base;
 struct connection;
 struct tls;
 
+/* Priorities of libevent's: its middle one of CONNECTION_PRIORITIES, which is what every event gets
+ * that asks for none, and the last, where only a few are served before the others are looked at. */
+#define CONNECTION_PRIORITIES 3
+#define CONNECTION_PRIORITY_FAIR 1
+#define CONNECTION_PRIORITY_GREEDY 2
+
 /* What a connection needs of its server. */
 struct connection_owner {
     struct event_base *base;
@@ -32,6 +38,10 @@ void connection_resume_all(struct connection_owner *owner);
 void connection_end_idle(struct connection_owner *owner, int64_t before_us);
 /* Closes those that came before `before_us` and have not agreed on TLS yet, whatever they send. */
 void connection_end_stalled_handshakes(struct connection_owner *owner, int64_t before_us);
+/* Goes on with those that were refused too often in the second that has passed. */
+void connection_next_second(struct connection_owner *owner);
+/* Closes those that took nothing of what they are owed since `before_us`. */
+void connection_end_stalled(struct connection_owner *owner, int64_t before_us);
 /* Reads no more from anybody; what was taken is answered, then each is closed. */
 void connection_drain_all(struct connection_owner *owner);
 void connection_free_all(struct connection_owner *owner);

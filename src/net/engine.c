@@ -4,9 +4,15 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "net/turnstile.h"
 #include "stock/document.h"
 
 #define TOPIC_COUNTERS 64
+/* Appends with the writer: a few commits' worth; and while tills sell one by one, what makes a
+ * commit that does not keep them. */
+#define WRITING_ENOUGH 4096
+#define WRITING_ENOUGH_AMONG_TILLS 128
+#define TILLS_SELL_US 100000 /* so long after the last one did */
 
 struct engine {
     struct engine_options options;
@@ -17,15 +23,18 @@ struct engine {
     struct exchange *parked;                /* fetches that wait for a record */
     struct exchange *delayed;               /* refusals that are held back */
     int64_t delayed_until_us;               /* none of them is due before */
+    struct turnstile turnstile;             /* large reads: at most a few at a time */
     int64_t underway;
+    int64_t writing;      /* of them, appends the writer or the applier has */
     int audits;           /* of them, verify: one at a time */
     size_t pending_bytes; /* of exchanges some thread works on */
     int64_t segment;      /* active when last looked at */
     bool started;         /* the readers have threads */
     bool draining;
     int64_t started_us;
-    size_t held_bytes; /* of lines whose end has not come, and input not worked on yet */
-    size_t owed_bytes; /* of all exchanges not answered and sent on, waiting ones too */
+    int64_t tills_sell_until_us; /* somebody sells who asks for no more than a share */
+    size_t held_bytes;           /* of lines whose end has not come, and input not worked on yet */
+    size_t owed_bytes;           /* of all exchanges not answered and sent on, waiting ones too */
     _Atomic int64_t connections;
     _Atomic int64_t topic_writes[TOPIC_COUNTERS];
     struct request request;
@@ -136,6 +145,7 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
         engine_free(engine);
         return -1;
     }
+    engine->turnstile.room_bytes = (size_t)options->config->max_pending_bytes;
     *out = engine;
     return 0;
 }
@@ -217,12 +227,20 @@ static struct reader *reader_for(struct engine *engine, const struct exchange *e
     return NULL;
 }
 
+static void look_again(struct engine *engine, struct exchange *exchange, bool last_look)
+{
+    exchange->writes_seen = atomic_load(writes_of(engine, exchange->append.topic));
+    exchange->last_look = last_look;
+    reader_submit(engine->reader, exchange);
+}
+
 void engine_begin(struct engine *engine, struct exchange *exchange)
 {
     exchange->state = EXCHANGE_UNDERWAY;
     engine->underway++;
     engine->pending_bytes += exchange->bytes;
     if (!operation_only_reads(exchange->operation)) {
+        engine->writing++;
         exchange->append.item.next = NULL;
         *engine->begun_last = &exchange->append.item;
         engine->begun_last = &exchange->append.item.next;
@@ -236,10 +254,35 @@ void engine_begin(struct engine *engine, struct exchange *exchange)
         exchange->deadline_us =
             clock_monotonic_us(engine->options.clock) + exchange->wait_ms * 1000;
     exchange->last_look = engine->draining || exchange->hurried;
-    if (reader)
+    if (!reader)
+        reader_done(exchange, engine); /* an empty reply: the session makes an error of it */
+    else if (!exchange->large || turnstile_enter(&engine->turnstile, exchange))
         reader_submit(reader, exchange);
     else
-        reader_done(exchange, engine); /* an empty reply: the session makes an error of it */
+        engine->pending_bytes -= exchange->bytes; /* nobody works on it yet */
+}
+
+/* Large reads that waited for others, or for replies to be taken. */
+static void let_reads_in(struct engine *engine)
+{
+    struct exchange *exchange;
+    engine->turnstile.room_bytes = (size_t)engine->options.config->max_pending_bytes;
+    while ((exchange = turnstile_next(&engine->turnstile))) {
+        engine->pending_bytes += exchange->bytes;
+        look_again(engine, exchange, engine->draining || exchange->hurried);
+    }
+}
+
+void engine_count_unread(struct engine *engine, size_t before, size_t after)
+{
+    engine->turnstile.unread_bytes += after - before; /* wraps around and back where it shrinks */
+    if (after < before)
+        let_reads_in(engine);
+}
+
+bool engine_reads_wait(const struct engine *engine)
+{
+    return engine->turnstile.first != NULL;
 }
 
 void engine_flush(struct engine *engine)
@@ -254,16 +297,10 @@ void engine_flush(struct engine *engine)
 static void end(struct engine *engine, struct exchange *exchange)
 {
     engine->underway--;
+    engine->writing -= !operation_only_reads(exchange->operation);
     engine->audits -= exchange->operation == OPERATION_VERIFY;
     engine->pending_bytes -= exchange->bytes;
     exchange->state = EXCHANGE_ANSWERED;
-}
-
-static void look_again(struct engine *engine, struct exchange *exchange, bool last_look)
-{
-    exchange->writes_seen = atomic_load(writes_of(engine, exchange->append.topic));
-    exchange->last_look = last_look;
-    reader_submit(engine->reader, exchange);
 }
 
 static void park(struct engine *engine, struct exchange *exchange)
@@ -302,6 +339,7 @@ static void unpark(struct engine *engine)
 /* True where the exchange is answered and somebody is there to hear it. */
 static bool take_back(struct engine *engine, struct exchange *exchange)
 {
+    turnstile_leave(&engine->turnstile, exchange);
     if (exchange->empty && !exchange->last_look && exchange->session) {
         if (exchange->hurried)
             look_again(engine, exchange, true);
@@ -379,6 +417,7 @@ struct exchange *engine_collect(struct engine *engine)
     }
     end_delays(engine, last);
     unpark(engine);
+    let_reads_in(engine);
     struct writer_figures figures;
     writer_figures(engine->options.writer, &figures);
     if (figures.active_segment != engine->segment) {
@@ -400,6 +439,15 @@ static bool take_off_parked(struct engine *engine, struct exchange *exchange)
     return false;
 }
 
+/* True where nobody works on it now: it is parked or before the gate, and is taken off there. */
+static bool take_off_waiting(struct engine *engine, struct exchange *exchange)
+{
+    if (!turnstile_take_off(&engine->turnstile, exchange))
+        return take_off_parked(engine, exchange);
+    engine->pending_bytes += exchange->bytes;
+    return true;
+}
+
 void engine_abandon(struct engine *engine, struct exchange *exchange)
 {
     exchange->session = NULL;
@@ -409,7 +457,7 @@ void engine_abandon(struct engine *engine, struct exchange *exchange)
         exchange_free(exchange);
         return;
     }
-    if (take_off_parked(engine, exchange)) {
+    if (take_off_waiting(engine, exchange)) {
         end(engine, exchange);
         exchange_free(exchange);
     }
@@ -448,6 +496,17 @@ bool engine_has_room_to_hold(const struct engine *engine)
 bool engine_has_room_to_owe(const struct engine *engine)
 {
     return engine->owed_bytes < (size_t)engine->options.config->max_pending_bytes;
+}
+
+void engine_note_till(struct engine *engine)
+{
+    engine->tills_sell_until_us = clock_monotonic_us(engine->options.clock) + TILLS_SELL_US;
+}
+
+bool engine_has_room_to_write(const struct engine *engine)
+{
+    bool tills_sell = clock_monotonic_us(engine->options.clock) < engine->tills_sell_until_us;
+    return engine->writing < (tills_sell ? WRITING_ENOUGH_AMONG_TILLS : WRITING_ENOUGH);
 }
 
 bool engine_is_idle(const struct engine *engine)

@@ -76,6 +76,17 @@ bool engine_has_room_to_owe(const struct engine *engine);
 /* So are the halves of lines: where they are many, who holds a long one is refused. */
 void engine_count_held(struct engine *engine, size_t before, size_t after);
 bool engine_has_room_to_hold(const struct engine *engine);
+/* So are replies whose connections have not taken them: where they are many, no large read begins.
+ */
+void engine_count_unread(struct engine *engine, size_t before, size_t after);
+/* A large read waits, for others before it or for replies to be taken. */
+bool engine_reads_wait(const struct engine *engine);
+/* Fewer appends are with the writer than make a good commit. Where there are more, a connection
+ * that has a few of its own among them is not read further: the next sale of another waits for all
+ * that is before it. Many make a good commit among those who send as much as is taken, few while
+ * tills that sell one by one would wait for it (engine_note_till: one of them sells). */
+void engine_note_till(struct engine *engine);
+bool engine_has_room_to_write(const struct engine *engine);
 bool engine_is_idle(const struct engine *engine); /* nothing under way */
 /* When a waiting fetch or a delayed reply is due, monotonic; INT64_MAX where none waits.
  * engine_collect answers it. */

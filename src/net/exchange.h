@@ -26,6 +26,8 @@ struct exchange {
     enum exchange_state state;
     enum operation operation;
     enum acknowledgement ack;
+    bool large; /* a read whose reply may be large: it goes through the turnstile */
+    bool inside_turnstile;
     bool closes;         /* the connection ends after this reply */
     bool empty;          /* a fetch that came back with nothing and may wait */
     bool hurried;        /* a fetch that is to wait no longer, from its next look on */

@@ -263,3 +263,17 @@ bool operation_only_reads(enum operation operation)
     return operation != OPERATION_PUT && operation != OPERATION_PRODUCE &&
            operation != OPERATION_COMMIT && operation != OPERATION_ROLL;
 }
+
+bool request_may_be_large(const struct request *request)
+{
+    switch (request->operation) {
+    case OPERATION_STOCK:
+        return !request->sku.bytes;
+    case OPERATION_FETCH:
+    case OPERATION_MOVEMENTS:
+    case OPERATION_DEAD:
+        return true;
+    default:
+        return false;
+    }
+}

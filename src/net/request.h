@@ -57,6 +57,8 @@ void request_free(struct request *request);
 /* After each line: lets go of memory that an unusually large one needed, and wipes what was copied
  * out of it. */
 void request_shrink(struct request *request);
+/* A read whose reply may come to a MiB. */
+bool request_may_be_large(const struct request *request);
 /* Is answered from what is on disk, by the reader. */
 bool operation_only_reads(enum operation operation);
 

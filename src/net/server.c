@@ -16,8 +16,9 @@
 #include "net/session.h"
 #include "net/tls.h"
 
-#define INPUT_BYTES (64 << 10)
-#define ACCEPTS_A_TURN 64
+#define INPUT_BYTES (16 << 10)
+#define ACCEPTS_A_TURN 8
+#define STALL_US 10000000 /* a connection may hold replies so long that others wait to read */
 #define DAY_S 86400
 #define WARNED_BEFORE_DAYS 14
 
@@ -208,6 +209,9 @@ static void on_second(evutil_socket_t descriptor, short what, void *argument)
                                       now_us - config->handshake_timeout_s * 1000000);
     if (now_us / 1000000 - server->tls_seen_s >= DAY_S)
         look_at_certificate(server);
+    connection_next_second(&server->owner);
+    if (engine_reads_wait(server->owner.engine))
+        connection_end_stalled(&server->owner, now_us - STALL_US);
     for (int i = 0; i < server->listener_count && !server->draining; i++)
         if (!event_pending(server->listeners[i].event, EV_READ, NULL))
             event_add(server->listeners[i].event, NULL);

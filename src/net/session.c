@@ -9,6 +9,14 @@
 #include "stock/document.h"
 
 #define HELD_ALWAYS_BYTES (64 << 10) /* of a line without its end, however many hold one */
+/* Units of session_work: a request, so many bytes of it, what a refusal and a large read cost more.
+ */
+#define WORK_OF_REQUEST 5
+#define WORK_BYTES 64
+#define WORK_OF_REFUSAL 20
+#define WORK_OF_LARGE_READ 200
+#define REFUSALS_A_SECOND 250 /* to one connection, then it is read on in the next second */
+#define FAIR_IN_FLIGHT 2      /* requests of one connection, however much the writer has to do */
 
 struct session {
     struct engine *engine;
@@ -22,6 +30,10 @@ struct session {
     int64_t slowing;  /* refusals held back */
     uint64_t address; /* whom they are held against */
     size_t held;      /* bytes told to the engine */
+    int64_t work;
+    bool greedy;      /* asks for more than its share */
+    int refusals;     /* in this second */
+    size_t unread;    /* of the output, told to the engine */
     bool ending;      /* takes no more requests */
     bool input_ended; /* nothing more will come than what is kept */
     bool touched;     /* on the engine's list */
@@ -56,6 +68,7 @@ void session_free(struct session *session)
         engine_abandon(session->engine, exchange);
     }
     engine_count_held(session->engine, session->held, 0);
+    engine_count_unread(session->engine, session->unread, 0);
     line_free(&session->splitter);
     buffer_free(&session->kept);
     buffer_free(&session->output);
@@ -71,6 +84,14 @@ struct buffer *session_output(struct session *session)
 int session_authenticate(struct session *session, struct text terminal, enum role role)
 {
     return identity_certify(&session->identity, terminal, role);
+}
+
+void session_count_unread(struct session *session)
+{
+    size_t before = session->unread;
+    session->unread = session->output.length;
+    if (before != session->unread)
+        engine_count_unread(session->engine, before, session->unread);
 }
 
 bool session_is_over(const struct session *session)
@@ -89,8 +110,10 @@ static bool can_take(const struct session *session)
     return !session->ending && session->slowing == 0 &&
            session->in_flight < limits->max_in_flight &&
            session->output.length < (size_t)limits->max_reply_bytes &&
+           (session->refusals < REFUSALS_A_SECOND || session->input_ended) &&
            !engine_is_full(session->engine) &&
-           (session->in_flight == 0 || engine_has_room_to_owe(session->engine));
+           (session->in_flight == 0 || engine_has_room_to_owe(session->engine)) &&
+           (session->in_flight < FAIR_IN_FLIGHT || engine_has_room_to_write(session->engine));
 }
 
 bool session_wants_input(const struct session *session)
@@ -101,8 +124,7 @@ bool session_wants_input(const struct session *session)
 /* --- replies --- */
 
 /* The one place where what is refused to a terminal is counted. */
-static void note_answer(const struct session *session, const struct exchange *exchange,
-                        struct text line)
+static void note_answer(struct session *session, const struct exchange *exchange, struct text line)
 {
     const struct append *append = &exchange->append;
     struct text code, message;
@@ -110,8 +132,12 @@ static void note_answer(const struct session *session, const struct exchange *ex
         incident_note(INCIDENT_SEQ_DUPLICATE, "terminal %.*s sent seq %lld again",
                       (int)append->producer.length, append->producer.bytes,
                       (long long)append->record.seq);
-    if (!reply_is_error(line, &code, &message) || text_is(code, "AUTH_FAILED"))
-        return; /* the latter the gate has told of, with the address */
+    if (!reply_is_error(line, &code, &message))
+        return;
+    session->refusals++;
+    session->work += WORK_OF_REFUSAL;
+    if (text_is(code, "AUTH_FAILED"))
+        return; /* the gate has told of it, with the address */
     struct text terminal = session->identity.terminal;
     if (!terminal.bytes)
         terminal = TEXT_LITERAL("without hello");
@@ -259,6 +285,8 @@ static int begin_put(struct session *session, const struct request *request,
         append->producer = exchange_keep(document->terminal, &at);
         append->wants_outcome = request->ack == ACK_APPLIED;
         enqueue(session, exchange);
+        if (!session->greedy)
+            engine_note_till(session->engine);
         engine_begin(session->engine, exchange);
     }
     buffer_free(&added);
@@ -389,6 +417,8 @@ static int begin_read(struct session *session, const struct request *request, st
         exchange->append.topic = exchange_keep(request->topic, &at);
         exchange->wait_ms = request->wait_ms;
         exchange->hurried = session->input_ended;
+        exchange->large = request_may_be_large(request);
+        session->work += exchange->large ? WORK_OF_LARGE_READ : 0;
         exchange->state = EXCHANGE_WAITING;
         enqueue(session, exchange);
     }
@@ -424,6 +454,7 @@ static void take_line(struct session *session, struct text line)
 {
     struct request *request = engine_request(session->engine);
     struct failure failure;
+    session->work += WORK_OF_REQUEST + (int64_t)(line.length / WORK_BYTES);
     int64_t delay_us = 0;
     if (request_read(request, line, &failure) != 0 ||
         begin(session, request, line, &delay_us, &failure) != 0) {
@@ -500,6 +531,23 @@ void session_resume(struct session *session)
         session->ending = true;
 }
 
+void session_set_greedy(struct session *session, bool greedy)
+{
+    session->greedy = greedy;
+}
+
+int64_t session_work(const struct session *session)
+{
+    return session->work;
+}
+
+bool session_next_second(struct session *session)
+{
+    bool stood_still = session->refusals >= REFUSALS_A_SECOND;
+    session->refusals = 0;
+    return stood_still;
+}
+
 void session_end_input(struct session *session)
 {
     session->input_ended = true;
@@ -533,7 +581,7 @@ void session_answered(struct exchange *first)
     for (struct session *session = touched; session; session = next) {
         next = session->next_touched;
         session->touched = false;
-        session_resume(session);
+        advance(session);
         session->changed(session->context); /* may free it */
     }
 }

@@ -3,8 +3,8 @@
  * Replies leave in the order of the requests. A request that writes begins at once; one that reads
  * begins when everything before it is answered, so it sees what its own connection did before.
  * A session takes no more requests (and wants no more input) while it is owed max_in_flight
- * replies, holds max_reply bytes nobody has read, the engine is full, or the refusal of a hello is
- * held back. */
+ * replies, holds max_reply bytes nobody has read, was refused too often in this second, the engine
+ * is full, or the refusal of a hello is held back. */
 #ifndef TILLQ_NET_SESSION_H
 #define TILLQ_NET_SESSION_H
 
@@ -14,8 +14,8 @@
 
 struct session;
 
-/* `changed` is called in the loop when there is output, or the session can take input again. It may
- * free the session. */
+/* `changed` is called in the loop when there is output, or session_resume is due. It may free the
+ * session. */
 struct session *session_new(struct engine *engine, void (*changed)(void *context), void *context);
 void session_free(struct session *session);
 
@@ -34,6 +34,13 @@ void session_receive(struct session *session, struct text bytes);
 bool session_wants_input(const struct session *session);
 /* Goes on with replies, reads and kept input, where the reason to wait is gone. */
 void session_resume(struct session *session);
+/* What it has asked for so far, in units of about half a microsecond of the loop. */
+int64_t session_work(const struct session *session);
+/* Whether that is more than its share: the next sale of another need not wait for its. */
+void session_set_greedy(struct session *session, bool greedy);
+/* To be called every second: who was refused too often in the last one is taken from again. True
+ * where that is so: session_resume is due. */
+bool session_next_second(struct session *session);
 /* Nothing more will come (the other side has closed its half, or the daemon is going down): answer
  * what was asked, then end. */
 void session_end_input(struct session *session);
@@ -42,6 +49,8 @@ void session_refuse(struct session *session, const char *code, const char *messa
 
 /* What is to be sent; the caller consumes what it could send. */
 struct buffer *session_output(struct session *session);
+/* To be called when some was sent or could not be: tells the engine how much lies unread. */
+void session_count_unread(struct session *session);
 /* All is answered and nothing more will be: close when the output is sent. */
 bool session_is_over(const struct session *session);
 bool session_is_owed(const struct session *session); /* replies are outstanding */

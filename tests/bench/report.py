@@ -3,6 +3,7 @@
 from drain import SPREADS
 from figures import (count, decimal, kibibytes, mebibytes, microseconds, milliseconds, ratio,
                      share)
+from hostile import HONEST_PER_S, HONEST_TERMINALS, RATIO_LIMIT, SHAPES
 from tills import ONE_AT_A_TIME, PIPELINED
 
 IDLE_LIMIT_BYTES = 8_000_000
@@ -38,6 +39,9 @@ def floors(results):
          f"{hot:.2f} x", hot >= HOT_LIMIT),
         (f"each of {number:,} idle connections takes less than 4 KiB", kibibytes(each),
          each < CONNECTION_LIMIT_BYTES),
+        (f"honest terminals' p99 among hostile clients is at most {RATIO_LIMIT:g} x undisturbed "
+         "(worst crowd)", f"{results.hostile.worst():.2f} x",
+         results.hostile.worst() <= RATIO_LIMIT),
     ]
 
 
@@ -104,6 +108,19 @@ def memory_table(results):
             for words, figures in (("fresh, empty directory", results.idle), (
                 f"fresh, {results.settings.documents:,} documents journaled and applied",
                 results.full))]
+    return table(heads, rows)
+
+
+def hostile_table(hostile):
+    heads = ["crowd", "connections", "p50 undisturbed", "p50 among them", "p99 undisturbed",
+             "p99 among them", "ratio", "the daemon's most memory"]
+    rows = [[f"{name}: {SHAPES[name]}", f"{hostile.connections_of(name):,}",
+             figures["quiet_p50_us"].text(microseconds),
+             figures["disturbed_p50_us"].text(microseconds),
+             figures["quiet_p99_us"].text(microseconds),
+             figures["disturbed_p99_us"].text(microseconds), f"{hostile.ratio(name):.2f}",
+             mebibytes(figures["peak_bytes"].median())]
+            for name, figures in hostile.figures.items()]
     return table(heads, rows)
 
 
@@ -181,6 +198,16 @@ REST = """## At rest
 {number} idle connections, half of them never said a word: {each} of the daemon's memory each,
 {all} resident in all; a till among them was served, and none was closed.
 
+"""
+
+HOSTILE = """## Among hostile clients
+
+{tills} honest terminals sell {per_s} documents a second at random moments, one at a time each, and wait for
+ack journal, with and without a crowd of clients that mean harm; medians of {rounds} rounds in turn. The crowd
+yields the processors to everybody else, as if it sat on machines of its own.
+
+{table}
+
 ## Floors
 
 {floors}
@@ -209,7 +236,9 @@ def markdown(results):
         REST.format(memory=memory_table(results),
                     number=f"{results.connections['connections'].median():,}",
                     each=kibibytes(results.connections["each_bytes"].median()),
-                    all=mebibytes(results.connections["resident_bytes"].median()),
-                    floors=floors_table(results)),
+                    all=mebibytes(results.connections["resident_bytes"].median())),
+        HOSTILE.format(tills=HONEST_TERMINALS, per_s=HONEST_PER_S,
+                       rounds=settings.hostile_rounds, table=hostile_table(results.hostile),
+                       floors=floors_table(results)),
     ]
     return "\n".join(parts)

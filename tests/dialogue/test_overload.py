@@ -3,6 +3,7 @@
 import os
 import resource
 import select
+import socket
 
 from disk import Disk
 from documents import receipt, sale
@@ -95,6 +96,54 @@ def test_fifty_tills_that_never_read(shop):
     grown = daemon.resident_bytes() - before
     if not shop.sanitized():
         true(grown < 64 * MIB, f"memory: grew by {grown} bytes")
+
+
+def deaf_crowd(daemon, number):
+    """Connections that asked for a MiB ten times and will not read it."""
+    first = daemon.till("first")
+    first.send(op="produce", topic="big", value="x" * 900_000)
+    first.expect(offset=0)
+    crowd = [daemon.till() for _ in range(number)]
+    for till in crowd:
+        till.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        for _ in range(10):  # the kernel takes a few MiB off the daemon's hands
+            till.send(op="fetch", topic="big", partition=0, offset=0, max=1)
+    return first, crowd
+
+
+def test_large_replies_nobody_reads_are_bounded_over_all_connections(shop):
+    daemon = shop.daemon(config="[limits]\nmax_pending = 8 MiB\n")
+    before = daemon.resident_bytes()
+    first, _ = deaf_crowd(daemon, 200)
+    for number in range(200):
+        first.put(receipt(f"x-{number}", ("A", 1), seq=number), ack="applied")
+        first.expect(outcome="accepted")
+        first.ask(op="stock", sku="A")
+    grown = daemon.resident_bytes() - before
+    if not shop.sanitized():
+        true(grown < 40 * MIB, f"memory: grew by {grown} bytes")
+
+
+def test_who_takes_nothing_makes_room_for_those_who_wait_to_read(shop):
+    daemon = shop.daemon(config="[limits]\nmax_pending = 1 MiB\n")
+    first, _ = deaf_crowd(daemon, 20)
+    first.send(op="fetch", topic="big", partition=0, offset=0, max=1)
+    first.expect(records=[{"offset": 0}])
+    daemon.expect_log("took nothing of its replies while others waited")
+
+
+def test_thousands_of_refusals_are_all_told_in_order_and_others_are_served(shop):
+    daemon = shop.daemon()
+    till, other = daemon.till("T01"), daemon.till("T02")
+    for number in range(1500):
+        till.send(op="nonsense", tag=number)
+    till.put(receipt("x", ("A", 1), seq=0))
+    for number in range(100):
+        other.put(receipt(f"y-{number}", ("A", 1), seq=number))
+        other.expect(offset=number)
+    for number in range(1500):
+        till.expect(error="BAD_REQUEST", tag=number)
+    till.expect(offset=100)
 
 
 def test_lines_of_1_mib_from_twenty_tills_are_bounded(shop):

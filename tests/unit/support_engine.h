@@ -41,7 +41,9 @@ static inline void house_wake(void *context)
 
 static inline void till_changed(void *context)
 {
-    ((struct till *)context)->changed++;
+    struct till *till = context;
+    till->changed++;
+    session_resume(till->session);
 }
 
 static inline void house_connect(struct house *house, int till)
