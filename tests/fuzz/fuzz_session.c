@@ -175,6 +175,7 @@ static void hear_out(struct session *session, struct buffer *heard)
     struct buffer *output = session_output(session);
     buffer_add_text(heard, buffer_text(output));
     buffer_clear(output);
+    session_next_second(session);
     session_resume(session);
     engine_flush(house->engine);
 }

@@ -293,6 +293,7 @@ static void take_back(struct terminal *terminal, size_t bytes)
     buffer_add(&terminal->incoming, output->bytes, bytes);
     buffer_consume(output, bytes);
     take_lines(terminal);
+    session_next_second(terminal->session);
     session_resume(terminal->session);
     engine_flush(terminal->engine);
 }
