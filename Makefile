@@ -59,7 +59,7 @@ DEPS_CHECK := $(DEPS) clang clang-format libcmocka-dev libjansson-dev pkg-config
               e2fsprogs mount util-linux
 
 .SECONDARY: # keep the tests' objects
-.PHONY: all programs tests benches fuzzers fuzz deps deps-check check torture bench demo install uninstall clean
+.PHONY: sim sim-long sim-planted all programs tests benches fuzzers fuzz deps deps-check check torture bench demo install uninstall clean
 all: programs
 programs: $(BUILD)/tillqd $(BUILD)/tillq
 tests: programs $(UNITS) $(SHIMS)
@@ -123,6 +123,23 @@ $(BUILD)/shim/%.so: tests/shim/%.c Makefile
 	@mkdir -p $(@D)
 	$(call say,cc)
 	$(Q)$(CC) $(CPPFLAGS) -std=c11 -g -O2 $(WARNINGS) -shared -fPIC -o $@ $< -ldl
+
+# A minute of simulated shops; `make sim-long OPERATIONS=n` runs as long as that takes. A breach is printed
+# with the line that replays it.
+OPERATIONS ?= 10000000
+SIM_SECONDS ?= 60
+sim: deps
+	@$(MAKE) --no-print-directory $(BUILD)/sim
+	$(BUILD)/sim --seconds $(SIM_SECONDS)
+
+sim-long: deps
+	@$(MAKE) --no-print-directory $(BUILD)/sim
+	$(BUILD)/sim --operations $(OPERATIONS)
+
+# Bugs put in on purpose: each must be found within the seeds stated.
+sim-planted: deps
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/planted PLANTED=1 $(BUILD)/planted/sim
+	tests/sim/planted $(BUILD)/planted/sim
 
 deps:
 	.ci/deps $(DEPS)

@@ -7,6 +7,7 @@
 
 #include "base/disk.h"
 #include "base/incident.h"
+#include "base/planted.h"
 
 #define SCHEMA_RETRIES 1000
 
@@ -110,7 +111,7 @@ static int set_up(struct db *db, const struct db_options *options)
     snprintf(sql, sizeof sql,
              "PRAGMA journal_mode=WAL; PRAGMA synchronous=%s; PRAGMA wal_autocheckpoint=0;"
              "PRAGMA secure_delete=OFF; PRAGMA journal_size_limit=16777216",
-             options->sync == DB_SYNC_FULL ? "FULL" : "NORMAL");
+             options->sync == DB_SYNC_FULL && !PLANTED(NO_SYNC) ? "FULL" : "NORMAL");
     if (db_execute(db, sql) != DB_DONE)
         return -1;
     /* After the pragma, which would put its own hook in this place. */

@@ -13,7 +13,8 @@
                 each(FAILED_SYNC_TRUSTED) each(FAILED_ROLL_KEPT) each(GROUP_OFFSET_FORGOTTEN) \
                     each(ROLLBACK_FORGOTTEN) each(FULL_TAKEN_FOR_DONE)                        \
                         each(DUPLICATE_OF_FAILED_ACKNOWLEDGED) each(ROW_NOT_WRITTEN)          \
-                            each(LATE_SEQ_REFUSED)
+                            each(SEALED_BUT_NOT_SYNCED) each(OLDER_NOT_SETTLED)               \
+                                each(LATE_SEQ_REFUSED)
 
 #define PLANTED_NAME(bug) PLANTED_##bug,
 enum planted { PLANTED_NOTHING, PLANTED_BUGS(PLANTED_NAME) PLANTED_COUNT };

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/incident.h"
+#include "base/planted.h"
 #include "journal/journal_internal.h"
 #include "journal/schema.h"
 
@@ -54,6 +55,8 @@ static bool is_new(struct journal *journal, struct append *append)
     switch (producers_check(journal->producers, append->producer, append->record.seq,
                             &append->offset)) {
     case PRODUCER_DUPLICATE:
+        if (PLANTED(NO_DUPLICATE_CHECK))
+            break;
         append->duplicate = true;
         return false;
     case PRODUCER_TOO_OLD:
@@ -93,8 +96,10 @@ static int stage_record(struct journal *journal, struct append *append)
     if (!partition)
         return 0;
     append->offset = partition->end + partition->building.count;
-    if (numbered && producers_take(journal->producers, append->producer, append->record.seq,
-                                   append->offset) != 0)
+    if (numbered &&
+        producers_take(journal->producers, append->producer, append->record.seq, append->offset) !=
+            0 &&
+        !PLANTED(NO_DUPLICATE_CHECK))
         return -1;
     batch_add(&partition->building, &append->record, append->producer);
     return 1;
@@ -194,7 +199,14 @@ static enum db_result save_group(struct journal *journal, const struct append *a
 static enum db_result commit(struct journal *journal, const struct append *first)
 {
     int64_t now_ms = clock_wall_ms(journal->options.clock);
+    if (PLANTED(ACK_BEFORE_COMMIT) && db_commit(journal->db) == DB_NO_MEMORY)
+        return DB_NO_MEMORY;
     enum db_result result = db_begin(journal->db);
+    if (PLANTED(WRITES_SWAPPED)) {
+        result = (enum db_result)producers_save(journal->producers, false, save_producer, journal);
+        if (db_commit(journal->db) != DB_DONE || db_begin(journal->db) != DB_DONE)
+            return DB_FAILED;
+    }
     for (int i = 0; i < journal->partition_count && result == DB_DONE; i++)
         if (journal->partitions[i].building.count > 0)
             result = write_batch(journal, &journal->partitions[i], now_ms);
@@ -202,9 +214,10 @@ static enum db_result commit(struct journal *journal, const struct append *first
         result = (enum db_result)producers_save(journal->producers, false, save_producer, journal);
     for (const struct append *append = first; append && result == DB_DONE;
          append = (const struct append *)append->item.next)
-        if (append->kind == APPEND_GROUP_OFFSET && !append->error)
+        if (append->kind == APPEND_GROUP_OFFSET && !append->error &&
+            !PLANTED(GROUP_OFFSET_FORGOTTEN))
             result = save_group(journal, append, now_ms);
-    return result == DB_DONE ? db_commit(journal->db) : result;
+    return result == DB_DONE && !PLANTED(ACK_BEFORE_COMMIT) ? db_commit(journal->db) : result;
 }
 
 static void publish(struct journal *journal)
@@ -251,7 +264,7 @@ static void give_up(struct journal *journal, struct append *first, enum db_resul
     struct commit_fault fault =
         commit_faults[commit_faults[result].code ? result : (enum db_result)DB_FAILED];
     incident_note(fault.kind, "%s", fault.message);
-    if (fault.kind == INCIDENT_COMMIT_DISK)
+    if (fault.kind == INCIDENT_COMMIT_DISK && !PLANTED(FAILED_SYNC_TRUSTED))
         journal->health = JOURNAL_IS_FAILED;
     else if (fault.kind == INCIDENT_COMMIT_FULL)
         journal_become_full(journal);
@@ -263,7 +276,7 @@ static void give_up(struct journal *journal, struct append *first, enum db_resul
     }
     journal->message = fault.message;
     for (struct append *append = first; append; append = (struct append *)append->item.next)
-        if (!append->error)
+        if (!append->error && !(PLANTED(DUPLICATE_OF_FAILED_ACKNOWLEDGED) && append->duplicate))
             refuse(append, fault.code, fault.message);
 }
 
@@ -297,6 +310,10 @@ void journal_append(struct journal *journal, struct append *first)
     enum db_result result = staged < 0    ? DB_NO_MEMORY
                             : staged == 0 ? DB_DONE
                                           : commit(journal, first);
+    if (PLANTED(FULL_TAKEN_FOR_DONE) && result == DB_FULL) {
+        db_rollback(journal->db);
+        result = DB_DONE;
+    }
     if (result != DB_DONE) {
         give_up(journal, first, result);
         return;

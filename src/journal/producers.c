@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "base/planted.h"
 
 struct sent {
     int64_t seq;
@@ -157,7 +158,7 @@ enum producer_verdict producers_check(struct producers *producers, struct text n
     *offset = -1;
     if (!producer || seq > producer->last_seq)
         return PRODUCER_NEW;
-    if (find_gap(producer, seq) >= 0)
+    if (find_gap(producer, seq) >= 0 && !PLANTED(LATE_SEQ_REFUSED))
         return PRODUCER_NEW;
     *offset = find_offset(producer, seq);
     if (seq < producer->floor && *offset < 0)

@@ -94,7 +94,7 @@ static int carry_producer(const struct producer_state *state, void *context)
 
 static enum db_result carry_producers(const struct journal *journal, struct db *db)
 {
-    if (!journal->producers)
+    if (!journal->producers || PLANTED(PRODUCERS_LOST_AT_ROLL))
         return DB_DONE;
     struct db_statement *insert = db_prepare(db, "INSERT INTO tillq_producer VALUES(?,?,?,?)");
     if (!insert)
@@ -230,7 +230,8 @@ static int roll_failed(struct journal *journal, const char *path, enum db_result
  * be in the way of everybody who looks for the newest segment. */
 static int open_failed(struct journal *journal, const char *path, const struct failure *failure)
 {
-    (void)remove_segment(path);
+    if (!PLANTED(FAILED_ROLL_KEPT))
+        (void)remove_segment(path);
     if (strcmp(failure->code, "DISK_FULL") == 0)
         journal_become_full(journal);
     return -1;
@@ -421,7 +422,7 @@ static bool seal_step(struct journal *journal, bool *retry)
             return false;
         }
         /* Else the log may be back after a power cut, and undo what is hashed now. */
-        if (sync_journal_folder(journal) != 0) {
+        if (!PLANTED(SEALED_BUT_NOT_SYNCED) && sync_journal_folder(journal) != 0) {
             distrust(journal, INCIDENT_SEAL_DISK, "the disk failed while a segment was sealed");
             return false;
         }

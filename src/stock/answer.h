@@ -20,8 +20,8 @@ int answer_add(struct answer *answer, int partition, int64_t offset, struct text
                struct buffer *out) __attribute__((warn_unused_result));
 
 /* Where the document of `value` was journaled first, by its id; -1 = that id was never applied.
- * *same_seq: under the seq it has here, so that it is this very record and not another with the same
- * id. 0, or -1 where that cannot be told now. */
+ * *same_seq: under the seq it has here, so that it is this very record and not another with the
+ * same id. 0, or -1 where that cannot be told now. */
 int answer_find_offset(struct answer *answer, struct text value, int64_t *offset, bool *same_seq)
     __attribute__((warn_unused_result));
 

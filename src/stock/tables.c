@@ -7,6 +7,7 @@
 #include "base/disk.h"
 #include "base/hash.h"
 #include "base/incident.h"
+#include "base/planted.h"
 #include "journal/record.h"
 #include "stock/tables_schema.h"
 
@@ -258,10 +259,15 @@ enum db_result stock_commit(struct stock *stock)
     enum db_result result = DB_DONE;
     for (struct kept_row *kept = stock->touched; kept && result == DB_DONE;
          kept = kept->next_dirty) {
-        if (kept->row.dirty)
+        if (kept->row.dirty && !(PLANTED(ROW_NOT_WRITTEN) && kept->next_dirty))
             result = write_row(stock, &kept->row);
         kept->row.dirty = false;
         kept->listed = false;
+    }
+    if (PLANTED(APPLIED_APART) && result == DB_DONE) {
+        result = db_commit(stock->db);
+        if (result == DB_DONE)
+            result = db_begin(stock->db);
     }
     if (result == DB_DONE)
         result = write_progress(stock);
@@ -279,7 +285,7 @@ enum db_result stock_commit(struct stock *stock)
 void stock_rollback(struct stock *stock)
 {
     db_rollback(stock->db);
-    if (load(stock) != 0)
+    if (!PLANTED(ROLLBACK_FORGOTTEN) && load(stock) != 0)
         incident_note(INCIDENT_STOCK_UNREADABLE, "cannot be read again after a failed transaction");
 }
 

@@ -48,6 +48,10 @@ static const struct bug bugs[PLANTED_COUNT] = {
     [PLANTED_ROW_NOT_WRITTEN] =
         {"row-not-written", 50,
          "a stock row touched twice in a transaction is written once too few"},
+    [PLANTED_SEALED_BUT_NOT_SYNCED] = {"sealed-but-not-synced", 400,
+                                       "a sealed segment is hashed before its folder is synced"},
+    [PLANTED_OLDER_NOT_SETTLED] = {"older-not-settled", 400,
+                                   "a start leaves a segment that was being sealed half done"},
     [PLANTED_LATE_SEQ_REFUSED] = {"late-seq-refused", 200,
                                   "a seq that was skipped and comes late counts as a duplicate"},
 };

@@ -1,6 +1,7 @@
 #include "disk.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -351,14 +352,45 @@ static void settle_names(int count)
     disk.change_count = 0;
 }
 
-int disk_sync_names(void)
+static bool lies_in(const char *path, const char *folder)
+{
+    size_t length = strlen(folder);
+    return strncmp(path, folder, length) == 0 && path[length] == '/' &&
+           !strchr(path + length + 1, '/');
+}
+
+int disk_sync_names(const char *folder)
 {
     if (disk_strikes(FAULT_NAME)) {
         errno = EIO;
         return -1;
     }
-    settle_names(disk.change_count);
+    int left = 0;
+    for (int i = 0; i < disk.change_count; i++) {
+        struct name_change change = disk.changes[i];
+        if (lies_in(change.path, folder)) {
+            apply_name(&disk.durable, &change);
+            end_name_change(&change);
+        } else {
+            disk.changes[left++] = change;
+        }
+    }
+    disk.change_count = left;
     return 0;
+}
+
+/* What lies in a folder whose own name is lost is lost with it. */
+static void lose_orphans(void)
+{
+    for (int i = disk.durable.count - 1; i >= 0; i--) {
+        char folder[PATH_MAX];
+        snprintf(folder, sizeof folder, "%s", disk.durable.names[i].path);
+        *strrchr(folder, '/') = '\0';
+        if (folder[0] == '\0' || find_name(&disk.durable, folder))
+            continue;
+        drop_name(&disk.durable, disk.durable.names[i].path);
+        i = disk.durable.count; /* its own children may be orphans now */
+    }
 }
 
 struct inode *disk_find(const char *path)
@@ -514,6 +546,7 @@ void sim_disk_restart(bool power, enum aftermath aftermath, struct chance *chanc
                  : aftermath == AFTERMATH_DROPPED
                      ? 0
                      : (int)chance_below(chance, disk.change_count + 1));
+    lose_orphans();
     clear_names(&disk.now);
     for (int i = 0; i < disk.durable.count; i++) {
         struct inode *inode = disk.durable.names[i].inode;

@@ -2,8 +2,9 @@
  *
  * It is a struct disk (base/disk.h) and a SQLite VFS at once. A file is what its processes see,
  * what is on the platter, and the changes between the two in order; a sync moves all changes of one
- * file to the platter. Names (made, removed, renamed) are a list of changes of their own, moved by
- * a sync of the folder; SQLite syncs the folder with the first sync of a new log, and so does this.
+ * file to the platter. Names (made, removed, renamed) are a list of changes of their own; the sync
+ * of a folder moves those that lie in it. SQLite syncs the folder with the first sync of a new log,
+ * and so does this.
  *
  * A power cut keeps, drops or tears what was not synced, sector by sector, in any order within a
  * file; of the names it keeps the first so many, as file systems that journal their metadata do. A

@@ -54,7 +54,7 @@ struct inode *disk_create(const char *path); /* NULL: dead, full or struck */
 struct inode *disk_nameless(void);
 int disk_unlink(const char *path); /* 0, -1 with errno */
 void disk_release(struct inode *inode);
-int disk_sync_names(void); /* 0 or -1 */
+int disk_sync_names(const char *folder); /* 0 or -1 */
 
 /* Names alone, 0 or -1 with errno: folders are names without a file. */
 bool disk_has_name(const char *path);

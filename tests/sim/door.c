@@ -57,8 +57,7 @@ static int sim_make_folder(void *context, const char *path)
 static int sim_sync_folder(void *context, const char *path)
 {
     (void)context;
-    (void)path; /* metadata is journaled in order: a sync of one folder carries what was before */
-    return disk_sync_names();
+    return disk_sync_names(path);
 }
 
 static int sim_remove(void *context, const char *path)

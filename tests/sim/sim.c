@@ -28,6 +28,7 @@ struct options {
     bool one; /* replay one seed in this process */
     bool keep_going;
     bool log;
+    bool no_shrink;
     struct run run;
 };
 
@@ -46,6 +47,7 @@ static const char usage[] =
     "  --operations N   end after so many operations in all\n"
     "  --seconds N      end after so long\n"
     "  --jobs N         processes (default: one a processor)\n"
+    "  --shrink no      do not make a failing run smaller\n"
     "  --keep-going     do not end at the first breach\n"
     "  --seed SEED      replay one seed\n"
     "  --events N       operations a seed (default: 4000)\n"
@@ -102,7 +104,8 @@ static void report_breach(const struct options *options, const struct run *run,
     printf("seed %" PRIu64 ": breach at event %" PRId64 ": %s\n", run->seed, result->breach_at,
            result->breach.what);
     fflush(stdout);
-    shrink(&smallest);
+    if (!options->no_shrink)
+        shrink(&smallest);
     printf("replay: ");
     shrink_print(&smallest, options->program, stdout);
     fflush(stdout);
@@ -274,6 +277,7 @@ enum option_name {
     PLANT,
     GO_ON,
     LOG,
+    SHRINK,
 };
 
 static void take_option(struct options *options, int option)
@@ -313,6 +317,9 @@ static void take_option(struct options *options, int option)
     case LOG:
         options->log = true;
         break;
+    case SHRINK:
+        options->no_shrink = strcmp(optarg, "no") == 0;
+        break;
     case GO_ON:
         options->keep_going = true;
         break;
@@ -336,6 +343,7 @@ static void read_options(int count, char **arguments, struct options *options)
         {"trace", no_argument, NULL, TRACE},
         {"planted", required_argument, NULL, PLANT},
         {"log", no_argument, NULL, LOG},
+        {"shrink", required_argument, NULL, SHRINK},
         {"keep-going", no_argument, NULL, GO_ON},
         {NULL, 0, NULL, 0},
     };

@@ -1,6 +1,7 @@
 /* SQLite's view of the simulated disk: a VFS with write-ahead log support, for one process and one
  * thread. Methods as in sqlite.org/c3ref/io_methods.html. */
 #include <errno.h>
+#include <limits.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +65,14 @@ static int sim_truncate(sqlite3_file *file, sqlite3_int64 size)
     return reason == 0 ? SQLITE_OK : fail(reason, SQLITE_IOERR_TRUNCATE);
 }
 
+static int sync_folder_of(const char *path)
+{
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%s", path);
+    *strrchr(folder, '/') = '\0';
+    return disk_sync_names(folder);
+}
+
 static int sim_sync(sqlite3_file *file, int flags)
 {
     (void)flags;
@@ -71,7 +80,7 @@ static int sim_sync(sqlite3_file *file, int flags)
     int reason = disk_sync(handle->inode);
     if (reason != 0)
         return fail(reason, SQLITE_IOERR_FSYNC);
-    if (handle->sync_names && disk_sync_names() != 0)
+    if (handle->sync_names && sync_folder_of(handle->path) != 0)
         return fail(EIO, SQLITE_IOERR_DIR_FSYNC);
     handle->sync_names = false;
     return SQLITE_OK;
@@ -312,7 +321,7 @@ static int sim_delete(sqlite3_vfs *vfs, const char *path, int sync_folder)
     (void)vfs;
     if (disk_unlink(path) != 0)
         return fail(errno, errno == ENOENT ? SQLITE_IOERR_DELETE_NOENT : SQLITE_IOERR_DELETE);
-    if (sync_folder && disk_sync_names() != 0)
+    if (sync_folder && sync_folder_of(path) != 0)
         return fail(EIO, SQLITE_IOERR_DIR_FSYNC);
     return SQLITE_OK;
 }

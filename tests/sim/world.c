@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 
 #include "base/disk.h"
+#include "base/folder.h"
 #include "base/hash.h"
 #include "base/incident.h"
 #include "daemon.h"
@@ -459,7 +460,8 @@ void world_run(const struct run *run, struct run_result *result)
     *result = (struct run_result){.breach_at = -1};
     set_up(&world);
     struct chance chance = chance_of(run->seed, UINT64_MAX - 3);
-    if (disk_make_folder(DIRECTORY) == 0)
+    struct failure failure;
+    if (folder_make(DIRECTORY, &failure) == 0)
         start_and_check(&world, &chance);
     for (world.at = 0; world.at < run->events && !result->breach.found; world.at++) {
         if (is_skipped(run, world.at))
