@@ -202,10 +202,12 @@ static enum db_result commit(struct journal *journal, const struct append *first
     if (PLANTED(ACK_BEFORE_COMMIT) && db_commit(journal->db) == DB_NO_MEMORY)
         return DB_NO_MEMORY;
     enum db_result result = db_begin(journal->db);
-    if (PLANTED(WRITES_SWAPPED)) {
+    if (PLANTED(WRITES_SWAPPED) && result == DB_DONE) {
         result = (enum db_result)producers_save(journal->producers, false, save_producer, journal);
-        if (db_commit(journal->db) != DB_DONE || db_begin(journal->db) != DB_DONE)
-            return DB_FAILED;
+        if (result == DB_DONE)
+            result = db_commit(journal->db);
+        if (result == DB_DONE)
+            result = db_begin(journal->db);
     }
     for (int i = 0; i < journal->partition_count && result == DB_DONE; i++)
         if (journal->partitions[i].building.count > 0)
@@ -264,7 +266,7 @@ static void give_up(struct journal *journal, struct append *first, enum db_resul
     struct commit_fault fault =
         commit_faults[commit_faults[result].code ? result : (enum db_result)DB_FAILED];
     incident_note(fault.kind, "%s", fault.message);
-    if (fault.kind == INCIDENT_COMMIT_DISK && !PLANTED(FAILED_SYNC_TRUSTED))
+    if (fault.kind == INCIDENT_COMMIT_DISK)
         journal->health = JOURNAL_IS_FAILED;
     else if (fault.kind == INCIDENT_COMMIT_FULL)
         journal_become_full(journal);
@@ -310,7 +312,8 @@ void journal_append(struct journal *journal, struct append *first)
     enum db_result result = staged < 0    ? DB_NO_MEMORY
                             : staged == 0 ? DB_DONE
                                           : commit(journal, first);
-    if (PLANTED(FULL_TAKEN_FOR_DONE) && result == DB_FULL) {
+    if ((PLANTED(FULL_TAKEN_FOR_DONE) && result == DB_FULL) ||
+        (PLANTED(FAILED_SYNC_TRUSTED) && result == DB_FAILED)) {
         db_rollback(journal->db);
         result = DB_DONE;
     }

@@ -216,9 +216,9 @@ void terminal_ask(struct terminal *terminal, struct chance *chance)
         ask_committed(terminal);
     else if (die < 94)
         ask_note(terminal);
-    else if (die < 96)
+    else if (die < 95)
         ask_plain(terminal, ASKED_STATUS, "status");
-    else if (die < 97)
+    else if (die < 98)
         ask_plain(terminal, ASKED_ROLL, "roll");
     else
         ask_nonsense(terminal, chance);
