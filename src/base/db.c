@@ -1,6 +1,7 @@
 #include "base/db.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ struct db {
     struct db_statement *statements;
     struct db_statement *begin, *commit, *begin_read, *end_read;
     enum db_mode mode;
+    bool doubtful;       /* a sync of the log may have failed: see settle_log */
     int log_pages;       /* in the log, at the last commit */
     int log_pages_moved; /* of them, by the last checkpoint */
     char path[];
@@ -119,11 +121,28 @@ static int set_up(struct db *db, const struct db_options *options)
     return 0;
 }
 
+/* What an earlier process left in the log was seen by it in the machine's memory: killed between
+ * writing and syncing it left the log there, and so did a sync that failed, after which the kernel
+ * calls pages clean that are not on disk. SQLite takes such a log for whole: it would answer from
+ * it, and move pages of it into the file, over which an older log rules after a power cut. So
+ * before anything is read, the log is put on the disk as it is seen. */
+static int settle_log(const char *path, struct failure *failure)
+{
+    char log[PATH_MAX + 8];
+    snprintf(log, sizeof log, "%s-wal", path);
+    if (PLANTED(NO_SYNC_AT_START) || !disk_has(log) || disk_write_again(log) == 0)
+        return 0;
+    return failure_set(failure, errno == ENOSPC ? "DISK_FULL" : "FAILED",
+                       "%s: cannot be synced: %s", log, strerror(errno));
+}
+
 int db_open(struct db **out, const char *path, const struct db_options *options,
             struct failure *failure)
 {
     const char *name = options->mode == DB_TEMPORARY ? "" : path;
     size_t name_bytes = strlen(name) + 1;
+    if (options->mode == DB_OWNER && settle_log(path, failure) != 0)
+        return -1;
     struct db *db = calloc(1, sizeof *db + name_bytes);
     if (!db)
         return failure_set(failure, "NO_MEMORY", "%s: no memory", name);
@@ -154,6 +173,8 @@ void db_close(struct db *db)
         return;
     while (db->statements)
         db_finalize(db->statements);
+    if (db->doubtful) /* closing would move the log into the file; the next owner settles it */
+        sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (sqlite3_close(db->handle) != SQLITE_OK)
         incident_note(INCIDENT_DATABASE_ERROR, "%s: close: %s", db->path,
                       sqlite3_errmsg(db->handle));
@@ -338,9 +359,13 @@ int64_t db_changes(struct db *db)
 enum db_result db_checkpoint(struct db *db)
 {
     int in_log = 0, moved = 0;
+    if (db->doubtful && settle_log(db->path, NULL) != 0)
+        return DB_FAILED;
+    db->doubtful = false;
     int code =
         sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
     enum db_result result = judge(db, code, "checkpoint");
+    db->doubtful = result == DB_FAILED;
     if (result == DB_DONE) {
         db->log_pages = in_log;
         db->log_pages_moved = moved;

@@ -48,8 +48,8 @@ enum db_result {
     DB_FAILED,     /* the disk */
 };
 
-/* 0, or -1 with the path and reason, code "DISK_FULL", "DAMAGED" or "FAILED". DB_READ needs an
- * existing file.
+/* An owner first puts the log an earlier process left on the disk. 0, or -1 with the path and
+ * reason, code "DISK_FULL", "DAMAGED" or "FAILED". DB_READ needs an existing file.
  */
 int db_open(struct db **out, const char *path, const struct db_options *options,
             struct failure *failure) __attribute__((warn_unused_result));

@@ -5,9 +5,12 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+
+#define COPY_BYTES (256 << 10)
 
 static const struct disk *disk_now = &disk_system;
 
@@ -65,6 +68,11 @@ int disk_set_mode(const char *path, unsigned mode)
 int disk_allocate(const char *path, int64_t bytes)
 {
     return disk_now->allocate(disk_now->context, path, bytes);
+}
+
+int disk_write_again(const char *path)
+{
+    return disk_now->write_again(disk_now->context, path);
 }
 
 int disk_free_bytes(const char *path, int64_t *bytes)
@@ -149,6 +157,38 @@ static int system_allocate(void *context, const char *path, int64_t bytes)
     return close_after(descriptor, -1);
 }
 
+/* 1 where there was something, 0 at the end, -1. */
+static int write_again_at(int descriptor, char *bytes, size_t most, off_t *at)
+{
+    ssize_t got = pread(descriptor, bytes, most, *at);
+    if (got <= 0)
+        return (int)got;
+    for (ssize_t done = 0; done < got;) {
+        ssize_t wrote = pwrite(descriptor, bytes + done, (size_t)(got - done), *at + done);
+        if (wrote <= 0)
+            return -1;
+        done += wrote;
+    }
+    *at += got;
+    return 1;
+}
+
+static int system_write_again(void *context, const char *path)
+{
+    (void)context;
+    int descriptor = open(path, O_RDWR | O_CLOEXEC);
+    char *bytes = descriptor < 0 ? NULL : malloc(COPY_BYTES);
+    if (!bytes)
+        return descriptor < 0 ? -1 : close_after(descriptor, -1);
+    off_t at = 0;
+    int more;
+    while ((more = write_again_at(descriptor, bytes, COPY_BYTES, &at)) == 1)
+        ;
+    int result = more == 0 ? fsync(descriptor) : -1;
+    free(bytes);
+    return close_after(descriptor, result);
+}
+
 static int system_free_bytes(void *context, const char *path, int64_t *bytes)
 {
     (void)context;
@@ -168,5 +208,6 @@ const struct disk disk_system = {
     .rename = system_rename,
     .set_mode = system_set_mode,
     .allocate = system_allocate,
+    .write_again = system_write_again,
     .free_bytes = system_free_bytes,
 };

@@ -32,6 +32,9 @@ struct disk {
     int (*set_mode)(void *context, const char *path, unsigned mode);
     /* A file of `bytes`, mode 0640, whose room is taken for certain; made or grown where needed. */
     int (*allocate)(void *context, const char *path, int64_t bytes);
+    /* Writes a file's bytes over themselves and syncs them: afterwards what this process sees in it
+     * is on disk, whatever an earlier process left unsynced or a failed sync let go. */
+    int (*write_again)(void *context, const char *path);
     /* Room for an ordinary user in the file system `path` lies in. */
     int (*free_bytes)(void *context, const char *path, int64_t *bytes);
 };
@@ -52,6 +55,7 @@ int disk_remove(const char *path);
 int disk_rename(const char *from, const char *to) __attribute__((warn_unused_result));
 int disk_set_mode(const char *path, unsigned mode);
 int disk_allocate(const char *path, int64_t bytes) __attribute__((warn_unused_result));
+int disk_write_again(const char *path) __attribute__((warn_unused_result));
 int disk_free_bytes(const char *path, int64_t *bytes) __attribute__((warn_unused_result));
 
 #endif

@@ -151,7 +151,8 @@ static void put_bytes(struct content *content, const unsigned char *bytes, int64
 {
     if (at + length > content->size)
         set_size(content, at + length);
-    memcpy(content->bytes + at, bytes, (size_t)length);
+    if (length > 0)
+        memcpy(content->bytes + at, bytes, (size_t)length);
 }
 
 static void note(struct inode *inode, const void *bytes, int64_t length, int64_t at)

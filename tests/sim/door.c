@@ -1,5 +1,6 @@
 /* What base/disk asks of the simulated disk. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/disk.h"
@@ -98,6 +99,25 @@ static int sim_allocate(void *context, const char *path, int64_t bytes)
     return errno == 0 ? 0 : -1;
 }
 
+static int sim_write_again(void *context, const char *path)
+{
+    (void)context;
+    struct inode *inode = disk_find(path);
+    if (not_there(path) || !inode)
+        return -1;
+    unsigned char *bytes = malloc((size_t)inode->now.size + 1);
+    if (!bytes)
+        return -1;
+    int64_t size = inode->now.size;
+    if (size > 0)
+        memcpy(bytes, inode->now.bytes, (size_t)size);
+    errno = disk_write(inode, bytes, size, 0);
+    if (errno == 0)
+        errno = disk_sync(inode);
+    free(bytes);
+    return errno == 0 ? 0 : -1;
+}
+
 static int sim_free_bytes(void *context, const char *path, int64_t *bytes)
 {
     (void)context;
@@ -119,5 +139,6 @@ const struct disk disk_simulated = {
     .rename = sim_rename,
     .set_mode = sim_set_mode,
     .allocate = sim_allocate,
+    .write_again = sim_write_again,
     .free_bytes = sim_free_bytes,
 };
