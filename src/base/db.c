@@ -22,7 +22,7 @@ struct db_statement {
 struct db {
     sqlite3 *handle;
     struct db_statement *statements;
-    struct db_statement *begin, *commit, *begin_read, *end_read;
+    struct db_statement *begin, *commit, *rollback, *begin_read, *end_read;
     enum db_mode mode;
     bool doubtful;       /* a sync of the log may have failed: see settle_log */
     int log_pages;       /* in the log, at the last commit */
@@ -155,9 +155,10 @@ int db_open(struct db **out, const char *path, const struct db_options *options,
     if (code != SQLITE_OK || set_up(db, options) != 0) {
         int last = db->handle ? sqlite3_errcode(db->handle) : code;
         enum db_result result = db->handle ? classify(db, last) : DB_FAILED;
-        const char *kind = result == DB_FULL      ? "DISK_FULL"
-                           : result == DB_DAMAGED ? "DAMAGED"
-                                                  : "FAILED";
+        const char *kind = result == DB_FULL        ? "DISK_FULL"
+                           : result == DB_DAMAGED   ? "DAMAGED"
+                           : result == DB_NO_MEMORY ? "NO_MEMORY"
+                                                    : "FAILED";
         failure_set(failure, kind, "%s: %s", name,
                     db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(code));
         db_close(db);
@@ -305,27 +306,48 @@ bool db_same_value(struct db_statement *a, struct db_statement *b, int column)
     return type == SQLITE_NULL || text_equal(db_blob(a, column), db_blob(b, column));
 }
 
-int64_t db_int_of(struct db *db, const char *sql, int64_t otherwise)
+enum db_result db_why(const struct db *db)
+{
+    enum db_result result = classify(db, sqlite3_errcode(db->handle));
+    return result > DB_ROW ? result : DB_NO_MEMORY; /* SQLite knows of nothing: it was ours */
+}
+
+enum db_result db_ask_int(struct db *db, const char *sql, int64_t *value)
 {
     struct db_statement *statement = db_prepare(db, sql);
     if (!statement)
-        return otherwise;
-    int64_t value = otherwise;
-    if (db_step(statement) == DB_ROW && !db_is_null(statement, 0))
-        value = db_int(statement, 0);
+        return db_why(db);
+    enum db_result result = db_step(statement);
+    if (result == DB_ROW && db_is_null(statement, 0))
+        result = DB_DONE;
+    if (result == DB_ROW)
+        *value = db_int(statement, 0);
     db_finalize(statement);
-    return value;
+    return result;
+}
+
+int64_t db_int_of(struct db *db, const char *sql, int64_t otherwise)
+{
+    int64_t value;
+    return db_ask_int(db, sql, &value) == DB_ROW ? value : otherwise;
 }
 
 static enum db_result run_kept(struct db *db, struct db_statement **kept, const char *sql)
 {
     if (!*kept)
         *kept = db_prepare(db, sql);
-    return *kept ? db_run(*kept) : DB_FAILED;
+    return *kept ? db_run(*kept) : db_why(db);
 }
 
 enum db_result db_begin(struct db *db)
 {
+    if (!db->rollback) /* prepared ahead: when it is needed there may be no memory */
+        db->rollback = db_prepare(db, "ROLLBACK");
+    if (!db->rollback)
+        return db_why(db);
+    db_rollback(db); /* of what could not be rolled back before */
+    if (db_in_transaction(db))
+        return DB_NO_MEMORY;
     return run_kept(db, &db->begin, "BEGIN IMMEDIATE");
 }
 
@@ -336,8 +358,15 @@ enum db_result db_commit(struct db *db)
 
 void db_rollback(struct db *db)
 {
-    if (!sqlite3_get_autocommit(db->handle))
+    if (!db_in_transaction(db))
+        return;
+    if (!db->rollback || db_run(db->rollback) != DB_DONE)
         sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+}
+
+bool db_in_transaction(const struct db *db)
+{
+    return !sqlite3_get_autocommit(db->handle);
 }
 
 enum db_result db_begin_read(struct db *db)
@@ -378,31 +407,40 @@ int db_log_pages(const struct db *db)
     return db->log_pages - db->log_pages_moved;
 }
 
+/* SQLite does not say so where it could not take its log or its rollback journal away. The next to
+ * open the file plays them back, and the file would not be the one that was sealed. */
+static bool has_leftovers(const struct db *db)
+{
+    char log[PATH_MAX], rollback[PATH_MAX];
+    snprintf(log, sizeof log, "%s-wal", db->path);
+    snprintf(rollback, sizeof rollback, "%s-journal", db->path);
+    return disk_has(log) || disk_has(rollback);
+}
+
 enum db_result db_seal(struct db *db)
 {
     while (db->statements)
         db_finalize(db->statements);
-    db->begin = db->commit = db->begin_read = db->end_read = NULL;
+    db->begin = db->commit = db->rollback = db->begin_read = db->end_read = NULL;
     sqlite3_busy_timeout(db->handle, 0);
-    enum db_result result = db_execute(db, "PRAGMA journal_mode=DELETE");
-    if (result != DB_DONE)
-        return result;
-    struct db_statement *mode = db_prepare(db, "PRAGMA journal_mode");
+    struct db_statement *mode = db_prepare(db, "PRAGMA journal_mode=DELETE");
     if (!mode)
-        return DB_FAILED;
-    bool sealed = db_step(mode) == DB_ROW && text_is(db_text(mode, 0), "delete");
+        return db_why(db);
+    enum db_result result = db_step(mode);
+    bool sealed = result == DB_ROW && text_is(db_text(mode, 0), "delete");
     db_finalize(mode);
-    return sealed ? DB_DONE : DB_BUSY;
+    if (!sealed)
+        return result == DB_ROW ? DB_BUSY : result;
+    return has_leftovers(db) ? DB_FAILED : DB_DONE;
 }
 
 int db_check(struct db *db, struct failure *failure)
 {
     struct db_statement *statement = db_prepare(db, "PRAGMA integrity_check(1)");
-    if (!statement)
-        return failure_set(failure, "DAMAGED", "%s: %s", db->path, sqlite3_errmsg(db->handle));
     int result = 0;
-    if (db_step(statement) != DB_ROW)
-        result = failure_set(failure, "DAMAGED", "%s: %s", db->path, sqlite3_errmsg(db->handle));
+    if (!statement || db_step(statement) != DB_ROW)
+        result = failure_set(failure, db_is_damaged(db) ? "DAMAGED" : "FAILED", "%s: %s", db->path,
+                             sqlite3_errmsg(db->handle));
     else if (!text_is(db_text(statement, 0), "ok"))
         result = failure_set(failure, "DAMAGED", "%s: %s", db->path, db_text(statement, 0).bytes);
     db_finalize(statement);

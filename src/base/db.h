@@ -83,11 +83,19 @@ bool db_same_value(struct db_statement *a, struct db_statement *b, int column);
 
 /* First column of the first row of a query without parameters; `otherwise` where there is none. */
 int64_t db_int_of(struct db *db, const char *sql, int64_t otherwise);
+/* The same for who must know: DB_ROW with *value, DB_DONE where there is no row or it is NULL, else
+ * why it could not be asked. */
+enum db_result db_ask_int(struct db *db, const char *sql, int64_t *value)
+    __attribute__((warn_unused_result));
+/* After db_prepare gave NULL: why. */
+enum db_result db_why(const struct db *db);
 
-/* Transactions. Begin takes the write lock at once. Rollback is always possible and never fails. */
+/* Transactions. Begin takes the write lock at once. A rollback may fail for want of memory: then
+ * what is read is not what is committed until the next begin, which makes up for it. */
 enum db_result db_begin(struct db *db) __attribute__((warn_unused_result));
 enum db_result db_commit(struct db *db) __attribute__((warn_unused_result));
 void db_rollback(struct db *db);
+bool db_in_transaction(const struct db *db);
 /* A snapshot: all reads until db_end_read see one moment. Keep it short, it holds the log open. */
 enum db_result db_begin_read(struct db *db) __attribute__((warn_unused_result));
 void db_end_read(struct db *db);
@@ -101,7 +109,8 @@ int db_log_pages(const struct db *db);
  * the file open. */
 enum db_result db_seal(struct db *db) __attribute__((warn_unused_result));
 
-/* SQLite's own check of the file. 0, or -1 with the first fault. */
+/* SQLite's own check of the file. 0, or -1 with the first fault, "DAMAGED"; "FAILED" where it could
+ * not be made. */
 int db_check(struct db *db, struct failure *failure) __attribute__((warn_unused_result));
 
 /* Reads the file below SQLite, for hashing. Returns bytes read (0 at the end), -1 on error. */

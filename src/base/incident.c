@@ -101,8 +101,6 @@ static const struct row rows[INCIDENT_COUNT] = {
     [INCIDENT_APPLIER_READ_FAILED] = {"applier_read_failed", LOG_LEVEL_ERROR,
                                       "looks into the journal that failed"},
     [INCIDENT_BATCH_DAMAGED] = {"batch_damaged", LOG_LEVEL_ERROR, "damaged batches met"},
-    [INCIDENT_STOCK_UNREADABLE] = {"stock_unreadable", LOG_LEVEL_ERROR,
-                                   "the stock was unreadable after a failed transaction"},
     [INCIDENT_STOCK_CHECKPOINT_FAILED] = {"stock_checkpoint_failed", LOG_LEVEL_WARNING,
                                           "checkpoints of the stock file put off"},
 

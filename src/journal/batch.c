@@ -138,7 +138,10 @@ int batch_next(struct batch_cursor *cursor, struct record *record, struct text *
 
 int batch_origin(struct text meta, struct json *json, struct record *record)
 {
-    if (json_parse(json, meta, NULL) != 0 || json_type(json, 0) != JSON_ARRAY)
+    struct failure failure;
+    if (json_parse(json, meta, &failure) != 0)
+        return strcmp(failure.code, "NO_MEMORY") == 0 ? -2 : -1;
+    if (json_type(json, 0) != JSON_ARRAY)
         return -1;
     uint32_t at[4] = {JSON_ABSENT, JSON_ABSENT, JSON_ABSENT, JSON_ABSENT};
     int count = 0;

@@ -70,7 +70,8 @@ void batch_start(struct batch_cursor *cursor, const struct batch *batch);
 /* The next record's offset, time and value; `meta` for batch_origin. 1, 0 after the last one, -1
  * where the lengths do not fit the columns, or the offsets are none (the batch is damaged). */
 int batch_next(struct batch_cursor *cursor, struct record *record, struct text *meta);
-/* Fills key, headers, producer and seq from `meta`, using `json` as work space. 0 or -1. */
+/* Fills key, headers, producer and seq from `meta`, using `json` as work space. 0, -1 where it is
+ * none, -2 where there is no memory. */
 int batch_origin(struct text meta, struct json *json, struct record *record);
 
 #endif

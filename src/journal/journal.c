@@ -270,7 +270,8 @@ static void give_up(struct journal *journal, struct append *first, enum db_resul
         journal->health = JOURNAL_IS_FAILED;
     else if (fault.kind == INCIDENT_COMMIT_FULL)
         journal_become_full(journal);
-    if (journal->health != JOURNAL_IS_FAILED && journal_load(journal, false) != 0) {
+    if (journal->health != JOURNAL_IS_FAILED &&
+        (db_in_transaction(journal->db) || journal_load(journal, false) != 0)) {
         journal->health = JOURNAL_IS_FAILED;
         fault = (struct commit_fault){INCIDENT_STATE_UNREADABLE, "JOURNAL_FAILED",
                                       "the journal cannot be read again after a failed commit"};

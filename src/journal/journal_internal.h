@@ -57,7 +57,8 @@ struct journal {
 /* Adds a partition that has nothing in it. NULL: no memory. */
 struct partition *journal_add_partition(struct journal *journal, struct text topic, int number);
 /* Reads memory again from what is committed. `windows`: also the offsets of what each terminal sent
- * last; a re-send is recognised without. 0 or -1. */
+ * last; a re-send is recognised without. 0, -1 where the file is damaged, -2 where it cannot be
+ * read now. */
 int journal_load(struct journal *journal, bool windows);
 /* There is no room: the reserve is given back, writes are refused. */
 void journal_become_full(struct journal *journal);
@@ -66,6 +67,8 @@ void journal_look_for_room(struct journal *journal);
 /* Prepares what is done on the active segment. 0 or -1. */
 int journal_prepare(struct journal *journal, struct failure *failure);
 int journal_prepare_insert(struct journal *journal, struct partition *partition); /* 0 or -1 */
+/* 1, 0, or -1 where it cannot be told: a sealed segment must never be opened by its owner again. */
+int journal_has_sealed(const struct journal *journal, int64_t number);
 /* Begins a new segment: the active one's state carried over. 0, or -1 with the old one in place. */
 int journal_roll(struct journal *journal, struct failure *failure);
 

@@ -29,6 +29,20 @@ struct partition *journal_add_partition(struct journal *journal, struct text top
     return partition;
 }
 
+/* What a step that was to give a row or the end has given. 0, -1 damage, -2 it cannot be told now
+ * (memory, open files, the disk): what is sound must not be called damaged for that. */
+static int read_to(enum db_result step)
+{
+    if (step == DB_ROW || step == DB_DONE)
+        return 0;
+    return step == DB_DAMAGED || step == DB_MISTAKE ? -1 : -2;
+}
+
+static int not_prepared(const struct journal *journal)
+{
+    return db_is_damaged(journal->db) ? -1 : -2;
+}
+
 static int load_end(struct journal *journal, struct partition *partition)
 {
     char sql[TABLE_NAME_BYTES + 96], table[TABLE_NAME_BYTES];
@@ -38,69 +52,64 @@ static int load_end(struct journal *journal, struct partition *partition)
              table);
     struct db_statement *last = db_prepare(journal->db, sql);
     if (!last)
-        return -1;
-    enum db_result result = db_step(last);
-    bool sound = result == DB_DONE;
-    struct batch batch = {0};
-    if (result == DB_ROW) {
-        batch.base_offset = db_int(last, 0);
-        batch.count = db_int(last, 1);
-        batch.hash = db_blob(last, 2);
-        sound = batch_has_offsets(&batch) && batch.base_offset >= partition->end &&
-                batch.hash.length == SHA256_BYTES;
-    }
-    if (result == DB_ROW && sound) {
-        partition->end = batch.base_offset + batch.count;
-        memcpy(partition->head, batch.hash.bytes, SHA256_BYTES);
+        return not_prepared(journal);
+    enum db_result step = db_step(last);
+    int result = read_to(step);
+    if (step == DB_ROW) {
+        struct batch batch = {
+            .base_offset = db_int(last, 0), .count = db_int(last, 1), .hash = db_blob(last, 2)};
+        bool sound = batch_has_offsets(&batch) && batch.base_offset >= partition->end &&
+                     batch.hash.length == SHA256_BYTES;
+        if (sound) {
+            partition->end = batch.base_offset + batch.count;
+            memcpy(partition->head, batch.hash.bytes, SHA256_BYTES);
+        }
+        result = sound ? 0 : -1;
     }
     db_finalize(last);
-    return sound ? journal_prepare_insert(journal, partition) : -1;
+    if (result == 0 && journal_prepare_insert(journal, partition) != 0)
+        result = not_prepared(journal);
+    return result;
 }
 
-static int load_partitions(struct journal *journal)
+static int load_partition(struct journal *journal, struct db_statement *row)
 {
-    struct db_statement *row =
-        db_prepare(journal->db, "SELECT topic, partition, log_start, start, start_hash,"
-                                " typeof(topic)='text' AND typeof(partition)='integer' FROM"
-                                " tillq_partition ORDER BY topic<>'" STOCK_TOPIC "', topic");
-    if (!row)
+    struct text topic = db_text(row, 0), hash = db_blob(row, 4);
+    int64_t number = db_int(row, 1), log_start = db_int(row, 2), start = db_int(row, 3);
+    bool sound = db_int(row, 5) == 1 && number >= 0 && number <= INT_MAX && log_start >= 0 &&
+                 log_start <= start && start < OFFSET_LIMIT;
+    if (!sound || !topic_name_ok(topic) || hash.length != SHA256_BYTES)
         return -1;
-    int result = 0;
-    enum db_result step = DB_DONE;
-    while (result == 0 && (step = db_step(row)) == DB_ROW) {
-        struct text topic = db_text(row, 0), hash = db_blob(row, 4);
-        struct partition *partition = NULL;
-        int64_t number = db_int(row, 1), log_start = db_int(row, 2), start = db_int(row, 3);
-        bool sound = db_int(row, 5) == 1 && number >= 0 && number <= INT_MAX && log_start >= 0 &&
-                     log_start <= start && start < OFFSET_LIMIT;
-        if (sound && topic_name_ok(topic) && hash.length == SHA256_BYTES)
-            partition = journal_add_partition(journal, topic, (int)number);
-        if (partition) {
-            partition->log_start = log_start;
-            partition->end = start;
-            memcpy(partition->head, hash.bytes, SHA256_BYTES);
-        }
-        result = partition ? load_end(journal, partition) : -1;
-    }
-    db_finalize(row);
-    return step == DB_DONE ? 0 : -1;
+    struct partition *partition = journal_add_partition(journal, topic, (int)number);
+    if (!partition)
+        return -2;
+    partition->log_start = log_start;
+    partition->end = start;
+    memcpy(partition->head, hash.bytes, SHA256_BYTES);
+    return load_end(journal, partition);
 }
 
-static int load_producers(struct journal *journal)
+static int load_producer(struct journal *journal, struct db_statement *row)
 {
-    struct db_statement *row =
-        db_prepare(journal->db, "SELECT name, last_seq, floor, gaps FROM tillq_producer");
+    struct producer_state state = {db_text(row, 0), db_int(row, 1), db_int(row, 2),
+                                   db_text(row, 3)};
+    return state.name.bytes && state.gaps.bytes ? producers_restore(journal->producers, &state)
+                                                : -2;
+}
+
+/* Each row of a table. 0, -1 or -2. */
+static int load_rows(struct journal *journal, const char *sql,
+                     int (*load_row)(struct journal *journal, struct db_statement *row))
+{
+    struct db_statement *row = db_prepare(journal->db, sql);
     if (!row)
-        return -1;
+        return not_prepared(journal);
     int result = 0;
     enum db_result step = DB_DONE;
-    while (result == 0 && (step = db_step(row)) == DB_ROW) {
-        struct producer_state state = {db_text(row, 0), db_int(row, 1), db_int(row, 2),
-                                       db_text(row, 3)};
-        result = producers_restore(journal->producers, &state);
-    }
+    while (result == 0 && (step = db_step(row)) == DB_ROW)
+        result = load_row(journal, row);
     db_finalize(row);
-    return step == DB_DONE ? 0 : -1;
+    return result != 0 ? result : read_to(step);
 }
 
 static void remember_batch(struct journal *journal, const struct batch *batch, struct json *json,
@@ -131,7 +140,7 @@ static int load_windows(struct journal *journal)
     if (end <= 0)
         return 0;
     if (journal_reader_open(&reader, journal->options.directory, &failure) != 0)
-        return -1;
+        return -2;
     struct json json = {0};
     struct buffer scratch = {0};
     struct batch batch;
@@ -170,11 +179,16 @@ int journal_load(struct journal *journal, bool windows)
     forget(journal);
     journal->producers = producers_new();
     if (!journal->producers)
-        return -1;
-    return load_partitions(journal) == 0 && load_producers(journal) == 0 &&
-                   (!windows || load_windows(journal) == 0)
-               ? 0
-               : -1;
+        return -2;
+    int result = load_rows(journal,
+                           "SELECT topic, partition, log_start, start, start_hash,"
+                           " typeof(topic)='text' AND typeof(partition)='integer'"
+                           " FROM tillq_partition ORDER BY topic<>'" STOCK_TOPIC "', topic",
+                           load_partition);
+    if (result == 0)
+        result = load_rows(journal, "SELECT name, last_seq, floor, gaps FROM tillq_producer",
+                           load_producer);
+    return result == 0 && windows ? load_windows(journal) : result;
 }
 
 /* --- opening --- */
@@ -229,12 +243,11 @@ static void settle_one(const struct journal *journal, int64_t number, const char
 {
     struct failure failure;
     struct db *db;
-    char sql[96];
-    snprintf(sql, sizeof sql, "SELECT 1 FROM tillq_segment WHERE number=%lld", (long long)number);
-    if (db_int_of(journal->db, sql, 0) == 1) {
+    int sealed = journal_has_sealed(journal, number);
+    if (sealed == 1)
         disk_set_mode(path, 0440);
+    if (sealed != 0)
         return;
-    }
     if (db_open(&db, path, &(struct db_options){.mode = DB_OWNER}, &failure) != 0)
         return; /* sealing it tries again, and says why not */
     if (segment_check(db, &failure) != 1)
@@ -338,8 +351,10 @@ int journal_open(struct journal **out, const struct journal_options *options,
         goto failed;
     if (!PLANTED(OLDER_NOT_SETTLED))
         settle_older(journal, lowest);
-    if (journal_load(journal, true) != 0) {
-        failure_set(failure, "DAMAGED", "%s: its state cannot be read", db_path(journal->db));
+    int loaded = journal_load(journal, true);
+    if (loaded != 0) {
+        failure_set(failure, loaded == -1 ? "DAMAGED" : "FAILED", "%s: its state cannot be read%s",
+                    db_path(journal->db), loaded == -1 ? "" : " now");
         goto failed;
     }
     count_recovered(journal, recovery, lowest);

@@ -281,7 +281,10 @@ static bool gap_fits(const struct producer *producer, struct range gap)
 static int restore_gaps(struct producers *producers, struct producer *producer, struct text gaps)
 {
     struct json *json = &producers->json;
-    if (json_parse(json, gaps, NULL) != 0 || json_type(json, 0) != JSON_ARRAY)
+    struct failure failure;
+    if (json_parse(json, gaps, &failure) != 0)
+        return strcmp(failure.code, "NO_MEMORY") == 0 ? -2 : -1;
+    if (json_type(json, 0) != JSON_ARRAY)
         return -1;
     producer->gap_count = 0;
     for (uint32_t i = json_first(json, 0); i != json_end(json, 0); i = json_next(json, i)) {
@@ -289,8 +292,10 @@ static int restore_gaps(struct producers *producers, struct producer *producer, 
         if (json_type(json, i) != JSON_ARRAY || json->nodes[i].count != 2 ||
             json_int(json, json_first(json, i), &range.first) != 0 ||
             json_int(json, json_next(json, json_first(json, i)), &range.last) != 0 ||
-            !gap_fits(producer, range) || insert_gap(producer, producer->gap_count, range) != 0)
+            !gap_fits(producer, range))
             return -1;
+        if (insert_gap(producer, producer->gap_count, range) != 0)
+            return -2;
     }
     return 0;
 }
@@ -301,7 +306,7 @@ int producers_restore(struct producers *producers, const struct producer_state *
         return -1;
     struct producer *producer = find_or_add(producers, state->name);
     if (!producer)
-        return -1;
+        return -2;
     producer->last_seq = state->last_seq;
     producer->floor = state->floor;
     return restore_gaps(producers, producer, state->gaps);

@@ -49,7 +49,8 @@ struct producer_state {
     struct text gaps;
 };
 
-/* Puts a state read from a segment in place. 0 or -1 (no memory, or not such a state). */
+/* Puts a state read from a segment in place. 0, -1 where it is none, -2 where there is no memory.
+ */
 int producers_restore(struct producers *producers, const struct producer_state *state)
     __attribute__((warn_unused_result));
 /* Calls `save` for each producer changed since producers_saved (or every one, where `all`), until

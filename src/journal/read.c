@@ -122,7 +122,8 @@ static int open_active(struct journal_reader *reader, struct failure *failure)
 
 static int unreadable(const struct db *db, struct failure *failure)
 {
-    return failure_set(failure, "FAILED", "%s: cannot be read", db_path(db));
+    return failure_set(failure, db_is_damaged(db) ? "DAMAGED" : "FAILED", "%s: cannot be read",
+                       db_path(db));
 }
 
 /* First offset of (topic, partition) in the scanned segment, -1 where it is not in it, and the hash

@@ -102,7 +102,8 @@ int segment_check(struct db *db, struct failure *failure)
     if (version == JOURNAL_FORMAT)
         return 1;
     if (version < 0)
-        return failure_set(failure, "DAMAGED", "%s: cannot be read", db_path(db));
+        return failure_set(failure, db_is_damaged(db) ? "DAMAGED" : "FAILED", "%s: cannot be read",
+                           db_path(db));
     return failure_set(failure, "FAILED", "%s: format %lld; this program knows %d", db_path(db),
                        (long long)version, JOURNAL_FORMAT);
 }

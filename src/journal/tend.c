@@ -298,6 +298,15 @@ static void roll_when_large(struct journal *journal)
 
 /* --- sealing --- */
 
+int journal_has_sealed(const struct journal *journal, int64_t number)
+{
+    char sql[96];
+    int64_t one;
+    snprintf(sql, sizeof sql, "SELECT 1 FROM tillq_segment WHERE number=%lld", (long long)number);
+    enum db_result result = db_ask_int(journal->db, sql, &one);
+    return result == DB_ROW ? 1 : result == DB_DONE ? 0 : -1;
+}
+
 static int64_t next_unsealed(struct journal *journal)
 {
     int64_t lowest, highest;
@@ -305,11 +314,9 @@ static int64_t next_unsealed(struct journal *journal)
     if (segment_range(journal->directory, &lowest, &highest, &failure) != 0)
         return -1;
     for (int64_t number = lowest; number >= 0 && number < journal->number;) {
-        char sql[96];
-        snprintf(sql, sizeof sql, "SELECT 1 FROM tillq_segment WHERE number=%lld",
-                 (long long)number);
-        if (db_int_of(journal->db, sql, 0) == 0)
-            return number;
+        int sealed = journal_has_sealed(journal, number);
+        if (sealed != 1)
+            return sealed < 0 ? -1 : number;
         if (segment_after(journal->directory, number, &number, &failure) != 0)
             return -1;
     }

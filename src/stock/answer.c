@@ -125,6 +125,8 @@ int answer_add(struct answer *answer, int partition, int64_t offset, struct text
                struct buffer *out)
 {
     struct db_statement *document = answer->find_document;
+    if (db_in_transaction(answer->db)) /* not rolled back yet: what is there was never committed */
+        return -1;
     db_bind_int(document, 1, partition);
     db_bind_int(document, 2, offset);
     if (db_step(document) != DB_ROW) {
@@ -160,6 +162,8 @@ int answer_find_offset(struct answer *answer, struct text value, int64_t *offset
 {
     *offset = -1;
     *same_seq = false;
+    if (db_in_transaction(answer->db))
+        return -1;
     int read = read_document(answer, value);
     if (read != 0)
         return read < 0 ? -1 : 0;

@@ -60,6 +60,10 @@ static int open_stock(struct applier *applier, struct applier_recovery *recovery
     int64_t cache_bytes = applier->options.cache_bytes;
     int opened = stock_open(&applier->stock, STOCK_LIVE, applier->directory, cache_bytes, &why);
     const char *reason = opened == 1 ? "is of another form" : opened < 0 ? why.message : NULL;
+    if (opened < 0 && strcmp(why.code, "DAMAGED") != 0) { /* it may be sound: ask again later */
+        *failure = why;
+        return -1;
+    }
     if (!reason) {
         int found = journal_reader_bounds(applier->journal, TEXT_LITERAL(STOCK_TOPIC), 0, &start,
                                           &end, failure);

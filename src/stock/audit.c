@@ -25,6 +25,23 @@ int audit_fault(struct auditing *auditing, const char *topic, int partition, int
     return 1;
 }
 
+int audit_failure(struct auditing *auditing, const char *topic, int64_t offset,
+                  const struct failure *failure)
+{
+    if (strcmp(failure->code, "DAMAGED") == 0 || strcmp(failure->code, "OFFSET_OUT_OF_RANGE") == 0)
+        return audit_fault(auditing, topic, topic[0] ? 0 : -1, offset, "%s", failure->message);
+    *auditing->failure = *failure;
+    return -1;
+}
+
+int audit_unreadable(struct auditing *auditing, const struct db *db, const struct chain *chain)
+{
+    if (!db_is_damaged(db))
+        return failure_set(auditing->failure, "FAILED", "%s: cannot be read now", db_path(db));
+    return audit_fault(auditing, chain ? chain->topic : "", chain ? chain->partition : -1,
+                       chain ? chain->expected : -1, "%s: cannot be read", db_path(db));
+}
+
 bool audit_tell(struct auditing *auditing, const char *stage, int64_t done, int64_t total)
 {
     if (auditing->progress && !auditing->progress(stage, done, total, auditing->context))
@@ -48,7 +65,10 @@ static int compare_all(struct auditing *auditing, struct stock *again, struct db
         if (!audit_tell(auditing, "compare", i, stock_table_count))
             return -1;
         if (compare_table(stock_db(again), live, &stock_tables[i], &comparison, failure) != 0)
-            return audit_fault(auditing, STOCK_TOPIC, 0, -1, "stock.db: %s", failure->message);
+            return strcmp(failure->code, "DAMAGED") != 0
+                       ? -1
+                       : audit_fault(auditing, STOCK_TOPIC, 0, -1, "stock.db: %s",
+                                     failure->message);
         if (strcmp(stock_tables[i].name, "movement") == 0)
             audit->movements = comparison.rows;
         if (strcmp(stock_tables[i].name, "stock") == 0)
@@ -66,19 +86,23 @@ static int fold_and_compare(struct auditing *auditing, struct journal_reader *jo
                             struct stock *again, struct db *live, struct failure *failure)
 {
     static const char applied_sql[] = "SELECT applied FROM progress WHERE partition=0";
-    int64_t applied = db_int_of(live, applied_sql, 0);
+    int64_t applied = 0;
+    if (db_ask_int(live, applied_sql, &applied) > DB_ROW)
+        return audit_unreadable(auditing, live, NULL);
     if (replay(journal, again, applied, tell_replay, auditing, failure) != 0)
-        return audit_fault(auditing, STOCK_TOPIC, 0, stock_progress(again, 0)->applied, "%s",
-                           failure->message);
+        return audit_failure(auditing, STOCK_TOPIC, stock_progress(again, 0)->applied, failure);
     if (db_begin_read(live) != DB_DONE)
         return failure_set(failure, "FAILED", "stock.db cannot be read");
-    applied = db_int_of(live, applied_sql, 0);
+    if (db_ask_int(live, applied_sql, &applied) > DB_ROW) {
+        db_end_read(live);
+        return audit_unreadable(auditing, live, NULL);
+    }
     int result = replay(journal, again, applied, tell_replay, auditing, failure);
     const struct progress *progress = stock_progress(again, 0);
     auditing->audit->applied = applied;
     auditing->audit->documents = progress->applied;
     if (result != 0)
-        result = audit_fault(auditing, STOCK_TOPIC, 0, progress->applied, "%s", failure->message);
+        result = audit_failure(auditing, STOCK_TOPIC, progress->applied, failure);
     else if (progress->applied < applied)
         result = audit_fault(auditing, STOCK_TOPIC, 0, progress->applied,
                              "stock.db is applied to offset %lld, the journal ends before that",
@@ -95,13 +119,12 @@ static int check_stock(struct auditing *auditing, struct failure *failure)
     struct stock *again = NULL;
     struct journal_reader *journal = NULL;
     int opened = stock_open_read(&live, auditing->directory, failure);
+    if (opened == 1)
+        return audit_fault(auditing, STOCK_TOPIC, 0, -1, "stock.db is missing or of another form");
     if (opened != 0)
-        return audit_fault(auditing, STOCK_TOPIC, 0, -1, "%s",
-                           opened == 1 ? "stock.db is missing or of another form"
-                                       : failure->message);
-    int result = db_check(live, failure) == 0
-                     ? 0
-                     : audit_fault(auditing, STOCK_TOPIC, 0, -1, "%s", failure->message);
+        return audit_failure(auditing, STOCK_TOPIC, -1, failure);
+    int result =
+        db_check(live, failure) == 0 ? 0 : audit_failure(auditing, STOCK_TOPIC, -1, failure);
     if (result == 0 && (stock_open(&again, STOCK_TEMPORARY, "", CACHE_BYTES, failure) != 0 ||
                         journal_reader_open(&journal, auditing->directory, failure) != 0))
         result = -1;
@@ -116,8 +139,11 @@ static int check_stock(struct auditing *auditing, struct failure *failure)
 int audit_directory(const char *directory, audit_progress *progress, void *context,
                     struct audit *audit, struct failure *failure)
 {
-    struct auditing auditing = {
-        .directory = directory, .progress = progress, .context = context, .audit = audit};
+    struct auditing auditing = {.directory = directory,
+                                .progress = progress,
+                                .context = context,
+                                .audit = audit,
+                                .failure = failure};
     *audit = (struct audit){.partition = -1, .offset = -1};
     failure_set(failure, "FAILED", "%s: the audit could not be made", directory);
     auditing.hash = sha256_new();

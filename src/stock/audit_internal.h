@@ -24,7 +24,8 @@ struct auditing {
     audit_progress *progress;
     void *context;
     struct audit *audit;
-    bool given_up; /* the progress function said so */
+    struct failure *failure; /* why the audit is not possible */
+    bool given_up;           /* the progress function said so */
     struct sha256 *hash;
     struct producers *producers; /* as the records say */
     int64_t producer_count;      /* of them, found in the newest segment */
@@ -39,6 +40,12 @@ struct auditing {
 /* A fault ends the audit: 1 means "found, say no more", as against 0 sound and -1 not possible. */
 int audit_fault(struct auditing *auditing, const char *topic, int partition, int64_t offset,
                 const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* What could not be read: a fault where that is damage; -1 where it may be sound, and only memory
+ * or the like was short: an audit must never call unsound what is sound. `chain` NULL = no place.
+ */
+int audit_failure(struct auditing *auditing, const char *topic, int64_t offset,
+                  const struct failure *failure);
+int audit_unreadable(struct auditing *auditing, const struct db *db, const struct chain *chain);
 /* False where the audit is to be given up. */
 bool audit_tell(struct auditing *auditing, const char *stage, int64_t done, int64_t total);
 

@@ -16,13 +16,12 @@ static int check_seal(struct auditing *auditing, struct db *segment, int64_t num
     struct db_statement *row =
         db_prepare(auditing->newest, "SELECT bytes, sha256 FROM tillq_segment WHERE number=?");
     if (!row)
-        return -1;
+        return audit_unreadable(auditing, auditing->newest, NULL);
     db_bind_int(row, 1, number);
     int result = 0;
     enum db_result step = db_step(row);
     if (step != DB_ROW && step != DB_DONE)
-        result = audit_fault(auditing, "", -1, -1, "%s: its sealed segments cannot be read",
-                             db_path(auditing->newest));
+        result = audit_unreadable(auditing, auditing->newest, NULL);
     if (step == DB_ROW) {
         unsigned char found[SHA256_BYTES];
         unsigned char *bytes = malloc(HASH_STEP_BYTES);
@@ -39,7 +38,10 @@ static int check_seal(struct auditing *auditing, struct db *segment, int64_t num
         bool same = bytes && read == 0 && at == db_int(row, 0) &&
                     text_equal(said, (struct text){(const char *)found, SHA256_BYTES});
         free(bytes);
-        if (!same)
+        if (!bytes || read < 0)
+            result = failure_set(auditing->failure, "FAILED", "%s: cannot be read now",
+                                 db_path(segment));
+        else if (!same)
             result = audit_fault(auditing, "", -1, -1,
                                  "segment %lld is not the file that was sealed (SHA-256 differs)",
                                  (long long)number);
@@ -64,16 +66,24 @@ static int check_record(struct auditing *auditing, const struct chain *chain,
 {
     struct record record = *found;
     int64_t offset;
-    if (batch_origin(meta, &auditing->json, &record) != 0)
+    int origin = batch_origin(meta, &auditing->json, &record);
+    if (origin < -1)
+        return -1;
+    if (origin != 0)
         return audit_fault(auditing, chain->topic, chain->partition, record.offset,
                            "the record's meta is damaged");
     if (record.seq < 0)
         return 0;
-    if (json_parse(&auditing->json, record.producer, NULL) != 0)
-        return audit_fault(auditing, chain->topic, chain->partition, record.offset,
-                           "the record's producer is damaged");
+    struct failure failure;
+    if (json_parse(&auditing->json, record.producer, &failure) != 0)
+        return strcmp(failure.code, "NO_MEMORY") == 0
+                   ? -1
+                   : audit_fault(auditing, chain->topic, chain->partition, record.offset,
+                                 "the record's producer is damaged");
     buffer_clear(&auditing->scratch);
     struct text producer = json_text(&auditing->json, 0, &auditing->scratch);
+    if (!producer.bytes)
+        return -1;
     enum producer_verdict verdict =
         producers_check(auditing->producers, producer, record.seq, &offset);
     if (verdict != PRODUCER_NEW)
@@ -130,8 +140,7 @@ static int check_rows(struct auditing *auditing, struct db *segment, struct chai
              table);
     struct db_statement *row = db_prepare(segment, sql);
     if (!row)
-        return audit_fault(auditing, chain->topic, chain->partition, chain->expected,
-                           "%s: the partition's table cannot be read", db_path(segment));
+        return audit_unreadable(auditing, segment, chain);
     int result = 0;
     enum db_result step = DB_DONE;
     while (result == 0 && (step = db_step(row)) == DB_ROW) {
@@ -141,8 +150,7 @@ static int check_rows(struct auditing *auditing, struct db *segment, struct chai
     }
     db_finalize(row);
     if (result == 0 && step != DB_DONE)
-        result = audit_fault(auditing, chain->topic, chain->partition, chain->expected,
-                             "%s: a row cannot be read", db_path(segment));
+        result = audit_unreadable(auditing, segment, chain);
     return result;
 }
 
@@ -162,25 +170,31 @@ static struct chain *chain_of(struct auditing *auditing, struct text topic, int 
     return chain;
 }
 
-/* Where the records of a partition begin, as the newest segment says; -1 where it says nothing. */
-static int64_t log_start(struct auditing *auditing, const struct chain *chain)
+/* Where the records of a partition begin, as the newest segment says; -1 where it says nothing. 0,
+ * or what audit_unreadable says. */
+static int log_start(struct auditing *auditing, const struct chain *chain, int64_t *start)
 {
     struct db_statement *row = db_prepare(
         auditing->newest, "SELECT log_start FROM tillq_partition WHERE topic=? AND partition=?");
     if (!row)
-        return -1;
+        return audit_unreadable(auditing, auditing->newest, NULL);
     db_bind_text(row, 1, text_of(chain->topic));
     db_bind_int(row, 2, chain->partition);
-    int64_t start = db_step(row) == DB_ROW ? db_int(row, 0) : -1;
+    enum db_result step = db_step(row);
+    *start = step == DB_ROW ? db_int(row, 0) : -1;
     db_finalize(row);
-    return start;
+    return step == DB_ROW || step == DB_DONE ? 0
+                                             : audit_unreadable(auditing, auditing->newest, NULL);
 }
 
 /* The first segment a partition is in: nothing may be missing before it. */
 static int begin_chain(struct auditing *auditing, struct chain *chain, int64_t start,
                        struct text start_hash)
 {
-    int64_t first = log_start(auditing, chain);
+    int64_t first;
+    int result = log_start(auditing, chain, &first);
+    if (result != 0)
+        return result;
     if (first != start)
         return audit_fault(auditing, chain->topic, chain->partition, first,
                            "offsets %lld to %lld are missing", (long long)first,
@@ -204,8 +218,9 @@ static int check_partition(struct auditing *auditing, struct db *segment, struct
     if (start_hash.length != SHA256_BYTES)
         return audit_fault(auditing, chain->topic, chain->partition, start,
                            "its first hash is damaged");
-    if (chain->expected < 0 && begin_chain(auditing, chain, start, start_hash) != 0)
-        return 1;
+    int begun = chain->expected < 0 ? begin_chain(auditing, chain, start, start_hash) : 0;
+    if (begun != 0)
+        return begun;
     if (chain->expected != start ||
         !text_equal(start_hash, (struct text){(const char *)chain->head, SHA256_BYTES}))
         return audit_fault(auditing, chain->topic, chain->partition,
@@ -220,16 +235,14 @@ static int check_partitions(struct auditing *auditing, struct db *segment)
         db_prepare(segment, "SELECT topic, partition, start, start_hash FROM tillq_partition"
                             " ORDER BY topic, partition");
     if (!row)
-        return audit_fault(auditing, "", -1, -1, "%s: its partitions cannot be read",
-                           db_path(segment));
+        return audit_unreadable(auditing, segment, NULL);
     int result = 0;
     enum db_result step = DB_DONE;
     while (result == 0 && (step = db_step(row)) == DB_ROW)
         result = check_partition(auditing, segment, row);
     db_finalize(row);
     if (result == 0 && step != DB_DONE)
-        result = audit_fault(auditing, "", -1, -1, "%s: its partitions cannot be read",
-                             db_path(segment));
+        result = audit_unreadable(auditing, segment, NULL);
     return result;
 }
 
@@ -241,7 +254,7 @@ static int open_segment(struct auditing *auditing, int64_t number, struct db **s
         return 0;
     int found = segment_open(segment, auditing->directory, number, 0, &failure);
     if (found < 0)
-        return audit_fault(auditing, STOCK_TOPIC, 0, first_offset(auditing), "%s", failure.message);
+        return audit_failure(auditing, STOCK_TOPIC, first_offset(auditing), &failure);
     if (found == 0)
         return audit_fault(auditing, STOCK_TOPIC, 0, first_offset(auditing),
                            "segment %lld is missing", (long long)number);
@@ -268,7 +281,7 @@ static int check_file(struct auditing *auditing, int64_t number)
     if (result != 0)
         return result;
     if (db_check(segment, &failure) != 0)
-        result = audit_fault(auditing, "", -1, -1, "%s", failure.message);
+        result = audit_failure(auditing, "", -1, &failure);
     if (result == 0)
         result = check_seal(auditing, segment, number);
     if (segment != auditing->newest)
@@ -302,24 +315,30 @@ static int check_one_producer(const struct producer_state *state, void *context)
         auditing->newest, "SELECT 1 FROM tillq_producer WHERE name=? AND last_seq=? AND floor=?"
                           " AND gaps=?");
     if (!row)
-        return -1;
+        return audit_unreadable(auditing, auditing->newest, NULL);
     db_bind_text(row, 1, state->name);
     db_bind_int(row, 2, state->last_seq);
     db_bind_int(row, 3, state->floor);
     db_bind_text(row, 4, state->gaps);
-    bool same = db_step(row) == DB_ROW;
+    enum db_result step = db_step(row);
     db_finalize(row);
     auditing->producer_count++;
-    return same ? 0
-                : audit_fault(auditing, STOCK_TOPIC, 0, -1,
-                              "the remembered seqs of terminal %.*s are not those journaled",
-                              (int)state->name.length, state->name.bytes);
+    if (step != DB_ROW && step != DB_DONE)
+        return audit_unreadable(auditing, auditing->newest, NULL);
+    return step == DB_ROW
+               ? 0
+               : audit_fault(auditing, STOCK_TOPIC, 0, -1,
+                             "the remembered seqs of terminal %.*s are not those journaled",
+                             (int)state->name.length, state->name.bytes);
 }
 
 static int check_producers(struct auditing *auditing)
 {
     int result = producers_save(auditing->producers, true, check_one_producer, auditing);
-    int64_t count = db_int_of(auditing->newest, "SELECT count(*) FROM tillq_producer", -1);
+    int64_t count = -1;
+    if (result == 0 &&
+        db_ask_int(auditing->newest, "SELECT count(*) FROM tillq_producer", &count) != DB_ROW)
+        return audit_unreadable(auditing, auditing->newest, NULL);
     if (result == 0 && count != auditing->producer_count)
         result = audit_fault(auditing, STOCK_TOPIC, 0, -1,
                              "the remembered seqs are of %lld terminals, %lld have sent any",
@@ -333,14 +352,14 @@ static int check_groups(struct auditing *auditing)
         auditing->newest, "SELECT name FROM tillq_group WHERE offset<0 OR (topic, partition) NOT IN"
                           " (SELECT topic, partition FROM tillq_partition)");
     if (!row)
-        return audit_fault(auditing, "", -1, -1, "the groups' offsets cannot be read");
+        return audit_unreadable(auditing, auditing->newest, NULL);
     enum db_result step = db_step(row);
     int result = 0;
     if (step == DB_ROW)
         result = audit_fault(auditing, "", -1, -1, "group %.*s stands at a place that is not there",
                              (int)db_text(row, 0).length, db_text(row, 0).bytes);
     else if (step != DB_DONE)
-        result = audit_fault(auditing, "", -1, -1, "the groups' offsets cannot be read");
+        result = audit_unreadable(auditing, auditing->newest, NULL);
     db_finalize(row);
     return result;
 }
@@ -355,7 +374,7 @@ int audit_journal(struct auditing *auditing, struct failure *failure)
         int found = segment_open(&auditing->newest, auditing->directory, auditing->newest_number, 0,
                                  failure);
         if (found < 0)
-            return audit_fault(auditing, "", -1, -1, "%s", failure->message);
+            return audit_failure(auditing, "", -1, failure);
         if (found == 1)
             break;
         if (segment_before(auditing->directory, auditing->newest_number, &auditing->newest_number,

@@ -36,7 +36,7 @@ int compare_table(struct db *first, struct db *second, const struct stock_table 
 {
     *comparison = (struct comparison){.equal = true, .offset = -1};
     struct db_statement *a = select_all(first, table), *b = select_all(second, table);
-    enum db_result result_a = DB_FAILED, result_b = DB_FAILED;
+    enum db_result result_a = DB_DONE, result_b = DB_DONE;
     while (a && b) {
         result_a = db_step(a);
         result_b = db_step(b);
@@ -55,14 +55,19 @@ int compare_table(struct db *first, struct db *second, const struct stock_table 
         }
         if (!has_a)
             break;
-        while (!has_b && db_step(a) == DB_ROW) /* only the rows are still counted */
+        while (!has_b && (result_a = db_step(a)) == DB_ROW) /* only the rows are still counted */
             comparison->rows++;
         if (!has_b)
             break;
     }
+    if (!a || !b)
+        result_a = db_why(a ? second : first);
     db_finalize(a);
     db_finalize(b);
-    if (result_a > DB_ROW || result_b > DB_ROW)
-        return failure_set(failure, "DAMAGED", "the table %s cannot be read", table->name);
+    enum db_result worse = result_a > result_b ? result_a : result_b;
+    if (worse > DB_ROW)
+        return failure_set(failure,
+                           worse == DB_DAMAGED || worse == DB_MISTAKE ? "DAMAGED" : "FAILED",
+                           "the table %s cannot be read", table->name);
     return 0;
 }

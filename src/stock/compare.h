@@ -11,7 +11,7 @@ struct comparison {
     int64_t row;    /* number of that row in the table's order, from 0 */
 };
 
-/* 0, or -1 where a table cannot be read. */
+/* 0, or -1 where a table cannot be read: "DAMAGED", or "FAILED" where it may be sound. */
 int compare_table(struct db *first, struct db *second, const struct stock_table *table,
                   struct comparison *comparison, struct failure *failure)
     __attribute__((warn_unused_result));

@@ -256,16 +256,23 @@ static bool belongs_among_the_dead(const struct fold *fold, enum document_type t
     return fold->decision.outcome == OUTCOME_REJECTED || fold->decision.outcome == OUTCOME_CONFLICT;
 }
 
-/* The record's key is the shop, as Kafka's producers of documents send it. */
-static struct text shop_of(struct fold *fold, struct text meta)
+/* The record's key is the shop, as Kafka's producers of documents send it; absent where it is none.
+ * 0, or -1 where memory was short: a want of memory must never become an outcome. */
+static int find_shop(struct fold *fold, struct text meta, struct text *shop)
 {
     struct record record = {0};
+    struct failure failure;
+    *shop = (struct text){0};
     buffer_clear(&fold->shop);
-    if (batch_origin(meta, &fold->meta, &record) != 0 || !record.key.bytes ||
-        json_parse(&fold->meta, record.key, NULL) != 0)
-        return (struct text){0};
-    struct text shop = json_text(&fold->meta, 0, &fold->shop);
-    return shop.length >= 1 && shop.length <= NAME_BYTES ? shop : (struct text){0};
+    int origin = batch_origin(meta, &fold->meta, &record);
+    if (origin != 0 || !record.key.bytes)
+        return origin < -1 ? -1 : 0;
+    if (json_parse(&fold->meta, record.key, &failure) != 0)
+        return strcmp(failure.code, "NO_MEMORY") == 0 ? -1 : 0;
+    struct text name = json_text(&fold->meta, 0, &fold->shop);
+    if (name.length >= 1 && name.length <= NAME_BYTES)
+        *shop = name;
+    return fold->shop.failed ? -1 : 0;
 }
 
 static enum db_result fold_record(struct fold *fold, int partition, const struct record *record,
@@ -279,7 +286,10 @@ static enum db_result fold_record(struct fold *fold, int partition, const struct
     if (read > 0 && !fold->parsed.document.shop.bytes) {
         buffer_clear(&fold->decision.detail);
         decide(fold, OUTCOME_ACCEPTED, NULL);
-        read = read_value(fold, &fold->parsed, record->value, shop_of(fold, meta));
+        struct text shop;
+        read = find_shop(fold, meta, &shop) != 0
+                   ? -1
+                   : read_value(fold, &fold->parsed, record->value, shop);
     }
     if (read < 0)
         return DB_NO_MEMORY;

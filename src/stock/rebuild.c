@@ -52,8 +52,11 @@ static int compare_live(struct rebuilding *rebuilding, struct db *live, struct f
     for (int i = 0; i < stock_table_count; i++) {
         struct comparison comparison;
         if (compare_table(stock_db(rebuilding->stock), live, &stock_tables[i], &comparison,
-                          failure) != 0)
+                          failure) != 0) {
+            if (strcmp(failure->code, "DAMAGED") != 0)
+                return -1;
             comparison.equal = false; /* a live file that cannot be read is what we are here for */
+        }
         struct rebuild_table *table = &rebuild->tables[rebuild->table_count++];
         snprintf(table->name, sizeof table->name, "%s", stock_tables[i].name);
         table->rows = comparison.rows;
@@ -63,15 +66,29 @@ static int compare_live(struct rebuilding *rebuilding, struct db *live, struct f
     return 0;
 }
 
+/* How far the live file is, 0 where that is damaged. 0, or -1 where it cannot be told now. */
+static int applied_in(struct db *live, int64_t *applied, struct failure *failure)
+{
+    enum db_result result =
+        db_ask_int(live, "SELECT applied FROM progress WHERE partition=0", applied);
+    if (result == DB_ROW || result == DB_DONE || result == DB_DAMAGED || result == DB_MISTAKE)
+        return 0;
+    return failure_set(failure, "FAILED", "%s: cannot be read now", db_path(live));
+}
+
 static int replay_and_compare(struct rebuilding *rebuilding, struct failure *failure)
 {
-    struct failure ignored;
     struct db *live = NULL;
-    if (stock_open_read(&live, rebuilding->directory, &ignored) == 0) {
-        int64_t applied = db_int_of(live, "SELECT applied FROM progress WHERE partition=0", 0);
+    int opened = stock_open_read(&live, rebuilding->directory, failure);
+    if (opened < 0 && strcmp(failure->code, "DAMAGED") != 0)
+        return -1;
+    if (opened == 0) {
+        int64_t applied = 0;
         rebuilding->rebuild->had_before = true;
-        int result =
-            replay(rebuilding->journal, rebuilding->stock, applied, tell, rebuilding, failure);
+        int result = applied_in(live, &applied, failure);
+        if (result == 0)
+            result =
+                replay(rebuilding->journal, rebuilding->stock, applied, tell, rebuilding, failure);
         if (result == 0)
             result = compare_live(rebuilding, live, failure);
         db_close(live);
@@ -105,7 +122,10 @@ static int put_in_place(struct rebuilding *rebuilding, struct failure *failure)
 {
     char live[PATH_MAX];
     snprintf(live, sizeof live, "%s/" STOCK_FILE, rebuilding->directory);
-    stock_close(rebuilding->stock); /* the last connection moves the log into the file */
+    /* One file, for certain: a log left behind would not go with its name. */
+    if (db_seal(stock_db(rebuilding->stock)) != DB_DONE)
+        return failure_set(failure, "FAILED", "%s: cannot be finished", rebuilding->path);
+    stock_close(rebuilding->stock);
     rebuilding->stock = NULL;
     if (clear_place(rebuilding, failure) != 0)
         return -1;

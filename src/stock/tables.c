@@ -70,6 +70,12 @@ struct kept_row {
     char texts[];
 };
 
+/* What the next transaction goes on from. */
+struct memory {
+    int64_t next_row, next_movement;
+    struct progress progress[PARTITIONS_MAX];
+};
+
 struct stock {
     struct db *db;
     struct db_statement *statements[STATEMENT_COUNT];
@@ -77,8 +83,8 @@ struct stock {
     size_t kept;
     struct kept_row *touched,
         **touched_last; /* rows of this transaction, in order of first touch */
-    int64_t next_row, next_movement;
-    struct progress progress[PARTITIONS_MAX];
+    struct memory now, committed;
+    bool unsure; /* a commit failed: only the file knows whether it was made */
     bool progress_changed[PARTITIONS_MAX];
 };
 
@@ -99,49 +105,70 @@ static void drop_rows(struct stock *stock)
     stock->touched_last = &stock->touched;
 }
 
-/* The number after the highest; 0 where that is none of ours. */
-static int64_t next_id(struct db *db, const char *sql)
+/* The number after the highest. DB_DONE; DB_DAMAGED where it is none of ours. */
+static enum db_result next_id(struct db *db, const char *sql, int64_t *next)
 {
-    int64_t highest = db_int_of(db, sql, 0);
-    return highest >= 0 && highest < OFFSET_LIMIT ? highest + 1 : 0;
+    int64_t highest = 0;
+    enum db_result result = db_ask_int(db, sql, &highest);
+    if (result != DB_ROW && result != DB_DONE)
+        return result;
+    bool sound = highest >= 0 && highest < OFFSET_LIMIT;
+    *next = sound ? highest + 1 : 0;
+    return sound ? DB_DONE : DB_DAMAGED;
 }
 
-/* What the file says, into memory. */
-static int load(struct stock *stock)
+static bool load_progress(struct memory *memory, struct db_statement *row)
 {
-    drop_rows(stock);
-    stock->next_row = next_id(stock->db, "SELECT max(id) FROM stock");
-    stock->next_movement = next_id(stock->db, "SELECT max(id) FROM movement");
-    memset(stock->progress, 0, sizeof stock->progress);
-    memset(stock->progress_changed, 0, sizeof stock->progress_changed);
+    int64_t partition = db_int(row, 0);
+    if (partition < 0 || partition >= PARTITIONS_MAX)
+        return true;
+    struct progress *progress = &memory->progress[partition];
+    progress->applied = db_int(row, 1);
+    bool sound = progress->applied >= 0 && progress->applied < OFFSET_LIMIT;
+    for (int i = 0; i < OUTCOME_COUNT; i++) {
+        progress->outcomes[i] = db_int(row, 2 + i);
+        sound = sound && progress->outcomes[i] >= 0 && progress->outcomes[i] < OFFSET_LIMIT;
+    }
+    return sound;
+}
+
+/* What the file says, into memory: at the start, and after a commit that may have been made or not.
+ * Any other rollback goes back to what was committed without asking, so that it cannot fail. */
+static enum db_result load(struct stock *stock)
+{
+    struct memory *memory = &stock->committed;
+    *memory = (struct memory){0};
+    enum db_result result = next_id(stock->db, "SELECT max(id) FROM stock", &memory->next_row);
+    if (result == DB_DONE)
+        result = next_id(stock->db, "SELECT max(id) FROM movement", &memory->next_movement);
+    if (result != DB_DONE)
+        return result;
     struct db_statement *row = db_prepare(stock->db, "SELECT * FROM progress");
     if (!row)
-        return -1;
-    enum db_result result;
-    bool sound = stock->next_row > 0 && stock->next_movement > 0;
-    while ((result = db_step(row)) == DB_ROW) {
-        int64_t partition = db_int(row, 0);
-        if (partition < 0 || partition >= PARTITIONS_MAX)
-            continue;
-        struct progress *progress = &stock->progress[partition];
-        progress->applied = db_int(row, 1);
-        sound = sound && progress->applied >= 0 && progress->applied < OFFSET_LIMIT;
-        for (int i = 0; i < OUTCOME_COUNT; i++) {
-            progress->outcomes[i] = db_int(row, 2 + i);
-            sound = sound && progress->outcomes[i] >= 0 && progress->outcomes[i] < OFFSET_LIMIT;
-        }
-    }
+        return db_why(stock->db);
+    bool sound = true;
+    while ((result = db_step(row)) == DB_ROW)
+        sound = load_progress(memory, row) && sound;
     db_finalize(row);
-    return result == DB_DONE && sound ? 0 : -1;
+    stock->now = *memory;
+    stock->touched_last = &stock->touched;
+    return result == DB_DONE && !sound ? DB_DAMAGED : result;
 }
 
-static int64_t format_of(struct db *db)
+/* DB_ROW with the form's version: 0 = a new file, -1 = a stranger's. */
+static enum db_result format_of(struct db *db, int64_t *version)
 {
-    if (db_int_of(db, "SELECT count(*) FROM sqlite_schema", 0) == 0)
-        return 0; /* new */
-    if (db_int_of(db, "SELECT count(*) FROM sqlite_schema WHERE name='format'", 0) == 0)
-        return -1;
-    return db_int_of(db, "SELECT version FROM format", -1);
+    int64_t tables = 0;
+    *version = 0;
+    enum db_result result = db_ask_int(db, "SELECT count(*) FROM sqlite_schema", &tables);
+    if (result != DB_ROW || tables == 0)
+        return result;
+    *version = -1;
+    result = db_ask_int(db, "SELECT count(*) FROM sqlite_schema WHERE name='format'", &tables);
+    if (result != DB_ROW || tables == 0)
+        return result;
+    result = db_ask_int(db, "SELECT version FROM format", version);
+    return result == DB_DONE ? DB_ROW : result;
 }
 
 static int create(struct stock *stock, struct failure *failure)
@@ -157,16 +184,19 @@ static int create(struct stock *stock, struct failure *failure)
     return failure_set(failure, "FAILED", "%s: cannot be made", db_path(stock->db));
 }
 
-static int unusable(struct stock *stock, struct failure *failure)
+static int unusable(struct stock *stock, enum db_result result, struct failure *failure)
 {
-    bool damaged = db_is_damaged(stock->db);
+    bool damaged = result == DB_DAMAGED || result == DB_MISTAKE;
     return failure_set(failure, damaged ? "DAMAGED" : "FAILED", "%s: cannot be used%s",
-                       db_path(stock->db), damaged ? ": it is damaged" : "");
+                       db_path(stock->db), damaged ? ": it is damaged" : " now");
 }
 
 static int set_up(struct stock *stock, struct failure *failure)
 {
-    int64_t format = format_of(stock->db);
+    int64_t format;
+    enum db_result result = format_of(stock->db, &format);
+    if (result != DB_ROW)
+        return unusable(stock, result, failure);
     if (format == 0 && create(stock, failure) != 0)
         return -1;
     if (format != 0 && format != STOCK_FORMAT)
@@ -174,12 +204,13 @@ static int set_up(struct stock *stock, struct failure *failure)
     for (int i = 0; i < STATEMENT_COUNT; i++) {
         stock->statements[i] = db_prepare(stock->db, statement_sql[i]);
         if (!stock->statements[i])
-            return unusable(stock, failure);
+            return unusable(stock, db_why(stock->db), failure);
     }
     stock->buckets = calloc(STOCK_BUCKETS, sizeof(struct kept_row *));
     if (!stock->buckets)
         return failure_set(failure, "NO_MEMORY", "no memory for the stock");
-    return load(stock) == 0 ? 0 : unusable(stock, failure);
+    result = load(stock);
+    return result == DB_DONE ? 0 : unusable(stock, result, failure);
 }
 
 int stock_open(struct stock **out, enum stock_place place, const char *path, int64_t cache_bytes,
@@ -218,13 +249,17 @@ void stock_close(struct stock *stock)
 
 enum db_result stock_begin(struct stock *stock)
 {
+    enum db_result result = stock->unsure ? load(stock) : DB_DONE;
+    if (result != DB_DONE)
+        return result;
+    stock->unsure = false;
     return db_begin(stock->db);
 }
 
 static enum db_result write_row(struct stock *stock, struct stock_row *row)
 {
     struct db_statement *statement = stock->statements[row->id == 0 ? INSERT_ROW : UPDATE_ROW];
-    int64_t id = row->id == 0 ? stock->next_row : row->id;
+    int64_t id = row->id == 0 ? stock->now.next_row : row->id;
     db_bind_int(statement, 1, id);
     db_bind_int(statement, 2, row->on_hand_milli);
     db_bind_int(statement, 3, row->reserved_milli);
@@ -245,9 +280,9 @@ static enum db_result write_progress(struct stock *stock)
             continue;
         struct db_statement *save = stock->statements[SAVE_PROGRESS];
         db_bind_int(save, 1, i);
-        db_bind_int(save, 2, stock->progress[i].applied);
+        db_bind_int(save, 2, stock->now.progress[i].applied);
         for (int j = 0; j < OUTCOME_COUNT; j++)
-            db_bind_int(save, 3 + j, stock->progress[i].outcomes[j]);
+            db_bind_int(save, 3 + j, stock->now.progress[i].outcomes[j]);
         result = db_run(save);
         stock->progress_changed[i] = false;
     }
@@ -271,10 +306,14 @@ enum db_result stock_commit(struct stock *stock)
     }
     if (result == DB_DONE)
         result = write_progress(stock);
-    if (result == DB_DONE)
-        result = db_commit(stock->db);
     if (result != DB_DONE)
         return result;
+    result = db_commit(stock->db);
+    if (result != DB_DONE) {
+        stock->unsure = true;
+        return result;
+    }
+    stock->committed = stock->now;
     stock->touched = NULL;
     stock->touched_last = &stock->touched;
     if (stock->kept > STOCK_ROWS_KEPT)
@@ -285,8 +324,11 @@ enum db_result stock_commit(struct stock *stock)
 void stock_rollback(struct stock *stock)
 {
     db_rollback(stock->db);
-    if (!PLANTED(ROLLBACK_FORGOTTEN) && load(stock) != 0)
-        incident_note(INCIDENT_STOCK_UNREADABLE, "cannot be read again after a failed transaction");
+    if (PLANTED(ROLLBACK_FORGOTTEN))
+        return;
+    stock->now = stock->committed;
+    memset(stock->progress_changed, 0, sizeof stock->progress_changed);
+    drop_rows(stock);
 }
 
 void stock_tend(struct stock *stock, bool idle)
@@ -376,7 +418,7 @@ struct progress *stock_progress(struct stock *stock, int partition)
     if (partition < 0 || partition >= PARTITIONS_MAX)
         return NULL;
     stock->progress_changed[partition] = true;
-    return &stock->progress[partition];
+    return &stock->now.progress[partition];
 }
 
 static void bind_maybe(struct db_statement *statement, int index, struct text text)
@@ -441,10 +483,10 @@ enum db_result stock_add_movement(struct stock *stock, const struct movement *mo
         enum db_result result = write_row(stock, row);
         if (result != DB_DONE)
             return result;
-        row->id = stock->next_row++;
+        row->id = stock->now.next_row++;
     }
     struct db_statement *insert = stock->statements[INSERT_MOVEMENT];
-    *number = stock->next_movement++;
+    *number = stock->now.next_movement++;
     db_bind_int(insert, 1, *number);
     db_bind_int(insert, 2, row->id);
     db_bind_int(insert, 3, partition);
@@ -508,10 +550,15 @@ int stock_open_read(struct db **out, const char *directory, struct failure *fail
     struct db *db;
     if (db_open(&db, file, &(struct db_options){.mode = DB_READ}, failure) != 0)
         return -1;
-    if (format_of(db) == STOCK_FORMAT) {
+    int64_t format;
+    enum db_result result = format_of(db, &format);
+    if (result == DB_ROW && format == STOCK_FORMAT) {
         *out = db;
         return 0;
     }
+    if (result != DB_ROW)
+        failure_set(failure, result == DB_DAMAGED ? "DAMAGED" : "FAILED", "%s: cannot be read",
+                    file);
     db_close(db);
-    return 1;
+    return result == DB_ROW ? 1 : -1;
 }
