@@ -59,7 +59,7 @@ DEPS_CHECK := $(DEPS) clang clang-format libcmocka-dev libjansson-dev pkg-config
               e2fsprogs mount util-linux
 
 .SECONDARY: # keep the tests' objects
-.PHONY: sim sim-long sim-planted all programs tests benches fuzzers fuzz deps deps-check check torture bench demo install uninstall clean
+.PHONY: sim sim-long sim-planted all programs tests benches fuzzers fuzz faults deps deps-check check torture bench demo install uninstall clean
 all: programs
 programs: $(BUILD)/tillqd $(BUILD)/tillq
 tests: programs $(UNITS) $(SHIMS)
@@ -97,6 +97,8 @@ $(BUILD)/tillq: $(call object,$(CLI_C)) $(CLIENT_A) $(CORE_A)
 	$(call say,cc)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
 
+# Every allocation of ours can be made to fail there (tests/unit/support_fault.h).
+$(BUILD)/unit/test_fault_%: LDFLAGS += $(foreach name,malloc calloc realloc,-Wl,--wrap=$(name))
 $(BUILD)/unit/%: $(BUILD)/object/tests/unit/%.o $(CLIENT_A) $(CORE_A)
 	@mkdir -p $(@D)
 	$(call say,cc)
@@ -161,6 +163,11 @@ FUZZ_CC ?= clang
 fuzz: deps-check
 	$(MAKE) CC="$(FUZZ_CC)" BUILD=build/fuzz SANITIZE=fuzzer-no-link,address,undefined OPTIMISE=-O1 fuzzers
 	tests/fuzz/run --build build/fuzz --seconds $(or $(SECONDS),60)
+
+# Every call of memory and of the system failing in turn, each single one, under the sanitizers.
+faults: deps-check
+	$(MAKE) BUILD=build/asan SANITIZE=address,undefined OPTIMISE=-O1 tests
+	for test in build/asan/unit/test_fault_*; do FAULTS_STRIDE=1 $$test || exit 1; done
 
 # Measures on a quiet machine for a quarter of an hour and writes docs/benchmarks.md; QUICK=1: a minute.
 bench: deps
