@@ -166,26 +166,12 @@ static void add_reply(struct session *session, const struct exchange *exchange)
     note_answer(session, exchange, (struct text){output->bytes + before, output->length - before});
 }
 
-/* The planted bug itself: the second is answered, so it goes first. */
-static void bring_forward(struct session *session)
-{
-    struct exchange *first = session->first, *second = first ? first->next : NULL;
-    if (!second || !second->next || first->state == EXCHANGE_ANSWERED ||
-        second->state != EXCHANGE_ANSWERED)
-        return;
-    first->next = second->next;
-    second->next = first;
-    session->first = second;
-}
-
 /* Moves the replies that are due into the output and begins the read that has come to the front. */
 static void advance(struct session *session)
 {
     /* A reply nobody reads must not be followed by another: that is what bounds the output. */
     size_t most = (size_t)engine_config(session->engine)->max_reply_bytes;
     struct exchange *exchange;
-    if (PLANTED(REPLY_OUT_OF_TURN))
-        bring_forward(session);
     while ((exchange = session->first) && exchange->state == EXCHANGE_ANSWERED &&
            session->output.length < most) {
         add_reply(session, exchange);
@@ -205,8 +191,13 @@ static void advance(struct session *session)
 static void enqueue(struct session *session, struct exchange *exchange)
 {
     exchange->session = session;
-    *session->last = exchange;
-    session->last = &exchange->next;
+    if (PLANTED(REPLY_OUT_OF_TURN) && session->first) {
+        exchange->next = session->first;
+        session->first = exchange;
+    } else {
+        *session->last = exchange;
+        session->last = &exchange->next;
+    }
     session->in_flight++;
     exchange->bytes += exchange->reply.length;
     engine_count_owed(session->engine, exchange, 1);

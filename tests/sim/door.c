@@ -142,3 +142,21 @@ const struct disk disk_simulated = {
     .write_again = sim_write_again,
     .free_bytes = sim_free_bytes,
 };
+
+/* --- what the world does to files by hand --- */
+
+bool sim_disk_flip(const char *path, int64_t at, int bit)
+{
+    struct inode *inode = disk_find(path);
+    if (!inode || at >= inode->now.size || at >= inode->durable.size)
+        return false;
+    inode->now.bytes[at] ^= (unsigned char)(1 << bit);
+    inode->durable.bytes[at] ^= (unsigned char)(1 << bit);
+    return true;
+}
+
+int64_t sim_disk_file_bytes(const char *path)
+{
+    const struct inode *inode = disk_find(path);
+    return inode ? inode->now.size : -1;
+}
