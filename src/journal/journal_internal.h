@@ -64,6 +64,10 @@ int journal_load(struct journal *journal, bool windows);
 void journal_become_full(struct journal *journal);
 /* Some times a second, by the clock: whether there is room again, or hardly any left. */
 void journal_look_for_room(struct journal *journal);
+/* A segment before the active one that is still writable. One that was sealed, but for its mode, is
+ * given that. One that was being sealed is opened once: only an owner can undo what was left half
+ * done, and until then nobody can read it. */
+void journal_settle_segment(const struct journal *journal, int64_t number, const char *path);
 /* Prepares what is done on the active segment. 0 or -1. */
 int journal_prepare(struct journal *journal, struct failure *failure);
 int journal_prepare_insert(struct journal *journal, struct partition *partition); /* 0 or -1 */

@@ -236,10 +236,7 @@ static int settle_log(struct journal *journal, int64_t log_bytes, struct failure
     return 0;
 }
 
-/* A segment before the active one that is still writable. One that was sealed, but for its mode, is
- * given that. One that was to be sealed is opened once: only an owner can undo what the process
- * left half done when it ended, and until then nobody could read it. */
-static void settle_one(const struct journal *journal, int64_t number, const char *path)
+void journal_settle_segment(const struct journal *journal, int64_t number, const char *path)
 {
     struct failure failure;
     struct db *db;
@@ -263,7 +260,7 @@ static void settle_older(const struct journal *journal, int64_t lowest)
         struct disk_status status;
         segment_path(path, journal->options.directory, number);
         if (disk_status(path, &status) == 0 && !status.read_only)
-            settle_one(journal, number, path);
+            journal_settle_segment(journal, number, path);
         if (segment_after(journal->options.directory, number, &number, &failure) != 0)
             return;
     }

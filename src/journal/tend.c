@@ -391,6 +391,16 @@ static void let_go_of_sealing(struct sealing *sealing)
     *sealing = (struct sealing){.hash = sealing->hash};
 }
 
+/* What is half done would keep every reader out; where the disk works again it is undone now. */
+static void give_up_sealing(struct journal *journal)
+{
+    char path[PATH_MAX];
+    int64_t number = journal->sealing.number;
+    segment_path(path, journal->directory, number);
+    let_go_of_sealing(&journal->sealing);
+    journal_settle_segment(journal, number, path);
+}
+
 /* SQLite does not say where it could not remove the log of a file that needs none any more; it
  * would be played into the file again when the file is closed, after it was hashed. */
 static bool has_log(const struct journal *journal, int64_t number)
@@ -419,6 +429,8 @@ static bool seal_step(struct journal *journal, bool *retry)
         enum db_result result = db_seal(sealing->db);
         if (result >= DB_FULL)
             note_unsealed(journal, result);
+        if (result >= DB_DAMAGED)
+            give_up_sealing(journal);
         if (result != DB_DONE) { /* a reader holds it, or there is no room now */
             *retry = result < DB_DAMAGED;
             return false;
