@@ -28,6 +28,14 @@ CFLAGS   += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover
 LDFLAGS  += -fsanitize=$(SANITIZE)
 endif
 
+# Counts what is run, for make coverage.
+COVERAGE_CC ?= gcc
+ifneq ($(COVERAGE),)
+CPPFLAGS += -U_FORTIFY_SOURCE
+CFLAGS   += --coverage -fprofile-update=atomic
+LDFLAGS  += --coverage
+endif
+
 CORE_LIBS   := -lsqlite3 -levent_core -lssl -lcrypto -lnettle -linih -lpthread
 CLI_LIBS    := -lsqlite3 -lssl -lcrypto -lnettle -lpthread
 TEST_LIBS   := -lcmocka -ljansson
@@ -59,7 +67,7 @@ DEPS_CHECK := $(DEPS) clang clang-format libcmocka-dev libjansson-dev pkg-config
               e2fsprogs mount util-linux
 
 .SECONDARY: # keep the tests' objects
-.PHONY: sim sim-long sim-planted all programs tests benches fuzzers fuzz faults deps deps-check check torture bench demo install uninstall clean
+.PHONY: sim sim-long sim-planted all programs tests benches fuzzers fuzz faults coverage deps deps-check check torture bench demo install uninstall clean
 all: programs
 programs: $(BUILD)/tillqd $(BUILD)/tillq
 tests: programs $(UNITS) $(SHIMS)
@@ -163,6 +171,15 @@ FUZZ_CC ?= clang
 fuzz: deps-check
 	$(MAKE) CC="$(FUZZ_CC)" BUILD=build/fuzz SANITIZE=fuzzer-no-link,address,undefined OPTIMISE=-O1 fuzzers
 	tests/fuzz/run --build build/fuzz --seconds $(or $(SECONDS),60)
+
+# Which lines and branches of src/journal and src/stock the tests run; what is left goes to
+# build/coverage/uncovered. Not optimised: an optimiser makes and removes branches.
+coverage: deps-check
+	rm -rf build/coverage
+	$(MAKE) CC="$(COVERAGE_CC)" BUILD=build/coverage COVERAGE=1 OPTIMISE=-O0 tests
+	tests/run --build build/coverage
+	tests/coverage/report --build build/coverage --uncovered >build/coverage/uncovered
+	tests/coverage/report --build build/coverage
 
 # Every call of memory and of the system failing in turn, each single one, under the sanitizers.
 faults: deps-check
