@@ -418,6 +418,29 @@ static int sync_journal_folder(const struct journal *journal)
     return disk_sync_folder(folder);
 }
 
+/* Ends the log of the segment that is sealed. True where it is one file for good. */
+static bool end_log(struct journal *journal, bool *retry)
+{
+    enum db_result result = db_seal(journal->sealing.db);
+    if (result >= DB_FULL) {
+        note_unsealed(journal, result);
+        give_up_sealing(journal);
+    }
+    *retry = result < DB_DAMAGED; /* a reader holds it, or there is no room now */
+    if (result != DB_DONE)
+        return false;
+    if (has_log(journal, journal->sealing.number)) {
+        let_go_of_sealing(&journal->sealing);
+        return false;
+    }
+    /* Else the log may be back after a power cut, and undo what is hashed now. */
+    if (PLANTED(SEALED_BUT_NOT_SYNCED) || sync_journal_folder(journal) == 0)
+        return true;
+    *retry = false;
+    distrust(journal, INCIDENT_SEAL_DISK, "the disk failed while a segment was sealed");
+    return false;
+}
+
 /* True where there is more to do now. */
 static bool seal_step(struct journal *journal, bool *retry)
 {
@@ -426,25 +449,9 @@ static bool seal_step(struct journal *journal, bool *retry)
         return false;
     struct sealing *sealing = &journal->sealing;
     if (!sealing->closed) {
-        enum db_result result = db_seal(sealing->db);
-        if (result >= DB_FULL)
-            note_unsealed(journal, result);
-        if (result >= DB_DAMAGED)
-            give_up_sealing(journal);
-        if (result != DB_DONE) { /* a reader holds it, or there is no room now */
-            *retry = result < DB_DAMAGED;
+        if (!end_log(journal, retry))
             return false;
-        }
-        if (has_log(journal, sealing->number)) {
-            let_go_of_sealing(sealing);
-            *retry = true;
-            return false;
-        }
-        /* Else the log may be back after a power cut, and undo what is hashed now. */
-        if (!PLANTED(SEALED_BUT_NOT_SYNCED) && sync_journal_folder(journal) != 0) {
-            distrust(journal, INCIDENT_SEAL_DISK, "the disk failed while a segment was sealed");
-            return false;
-        }
+        *retry = false;
         sealing->closed = true;
         sha256_start(sealing->hash);
     }
