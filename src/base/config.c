@@ -57,6 +57,7 @@ static const struct key keys[] = {
     {"limits",  "max_in_flight",   NUMBER, AT(max_in_flight),       "1024",           1, 65536,         true},
     {"limits",  "max_pending",     BYTES,  AT(max_pending_bytes),   "64 MiB",         MIB, 4 * GIB,     true},
     {"limits",  "max_reply",       BYTES,  AT(max_reply_bytes),     "4 MiB",          64 * KIB, GIB,    true},
+    {"limits",  "hello_timeout_s", NUMBER, AT(hello_timeout_s),     "30",             1, 3600,          true},
     {"limits",  "idle_timeout_s",  NUMBER, AT(idle_timeout_s),      "0",              0, 31536000,      true},
     {"journal", "segment_bytes",   BYTES,  AT(segment_bytes),       "256 MiB",        MIB, 1024 * GIB,  true},
     {"journal", "batch_records",   NUMBER, AT(batch_records),       "4096",           1, 65536,         true},

@@ -57,6 +57,7 @@ struct config {
     int64_t max_pending_bytes; /* "max_pending": requests waiting in all before nobody is read */
     int64_t max_reply_bytes;   /* "max_reply": replies a connection may leave unread before it is
                                 * no longer read itself */
+    int64_t hello_timeout_s;   /* from connecting to a good token, where one is asked for */
     int64_t idle_timeout_s;    /* silence after which a connection is closed; 0 = never */
 
     /* [journal] */

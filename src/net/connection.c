@@ -28,11 +28,12 @@ struct connection {
     struct transport transport;
     bool reading; /* the read event is in the loop */
     bool writing;
-    bool heard;            /* a first byte came */
-    bool greedy;           /* has asked for more work than its share */
-    int64_t debt;          /* work done for it, less its share of the time that has passed */
-    int64_t work_seen;     /* session_work when that was told last … */
-    int64_t charged_us;    /* … and the time */
+    bool heard;         /* a first byte came */
+    bool greedy;        /* has asked for more work than its share */
+    int64_t debt;       /* work done for it, less its share of the time that has passed */
+    int64_t work_seen;  /* session_work when that was told last … */
+    int64_t charged_us; /* … and the time */
+    int64_t connected_us;
     int64_t last_moved_us; /* connected, heard from, or took some of its replies */
     struct event read_event, write_event;
 };
@@ -372,7 +373,7 @@ int connection_new(struct connection_owner *owner, int descriptor, const struct 
     setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     connection->owner = owner;
-    connection->last_moved_us = clock_monotonic_us(owner->clock);
+    connection->connected_us = connection->last_moved_us = clock_monotonic_us(owner->clock);
     event_assign(&connection->read_event, owner->base, descriptor, EV_READ | EV_PERSIST,
                  on_readable, connection);
     event_assign(&connection->write_event, owner->base, descriptor, EV_WRITE, on_writable,
@@ -412,6 +413,19 @@ void connection_end_idle(struct connection_owner *owner, int64_t before_us)
             session_refuse(connection->session, "IDLE_TIMEOUT", "nothing came for too long");
             settle(connection);
         }
+    }
+}
+
+void connection_end_strangers(struct connection_owner *owner, int64_t before_us)
+{
+    struct connection *next;
+    for (struct connection *connection = owner->connections; connection; connection = next) {
+        next = connection->next;
+        if (connection->connected_us >= before_us || !connection->transport.is_open ||
+            session_is_known(connection->session))
+            continue;
+        session_refuse(connection->session, "AUTH_REQUIRED", "no good token came in time");
+        settle(connection);
     }
 }
 

@@ -36,6 +36,8 @@ void connection_resume_all(struct connection_owner *owner);
 /* Since `before_us`: refuses those that sent nothing and are owed nothing, closes those that took
  * nothing of what they are owed. */
 void connection_end_idle(struct connection_owner *owner, int64_t before_us);
+/* Refuses those that came before `before_us` and have not shown a token that is asked for. */
+void connection_end_strangers(struct connection_owner *owner, int64_t before_us);
 /* Closes those that came before `before_us` and have not agreed on TLS yet, whatever they send. */
 void connection_end_stalled_handshakes(struct connection_owner *owner, int64_t before_us);
 /* Goes on with those that were refused too often in the second that has passed. */

@@ -205,6 +205,7 @@ static void on_second(evutil_socket_t descriptor, short what, void *argument)
     int64_t now_us = clock_monotonic_us(server->owner.clock);
     if (config->idle_timeout_s > 0 && !server->draining)
         connection_end_idle(&server->owner, now_us - config->idle_timeout_s * 1000000);
+    connection_end_strangers(&server->owner, now_us - config->hello_timeout_s * 1000000);
     connection_end_stalled_handshakes(&server->owner,
                                       now_us - config->handshake_timeout_s * 1000000);
     if (now_us / 1000000 - server->tls_seen_s >= DAY_S)

@@ -87,6 +87,11 @@ int session_authenticate(struct session *session, struct text terminal, enum rol
     return identity_certify(&session->identity, terminal, role);
 }
 
+bool session_is_known(const struct session *session)
+{
+    return !gate_asks(engine_gate(session->engine)) || session->identity.proof >= PROOF_TOKEN;
+}
+
 void session_count_unread(struct session *session)
 {
     size_t before = session->unread;

@@ -28,6 +28,9 @@ int session_authenticate(struct session *session, struct text terminal, enum rol
 /* Whom its refused hellos are held against (address_peer_key); 0 where nobody says. */
 void session_set_address(struct session *session, uint64_t address);
 
+/* It may do more than say hello: its terminal is proved, or nobody asks for that. */
+bool session_is_known(const struct session *session);
+
 /* Bytes that came; taken whole (what cannot be worked on yet is kept). Only while it wants input.
  * They may hold a token: the caller wipes them, the session what it copied. */
 void session_receive(struct session *session, struct text bytes);

@@ -107,6 +107,20 @@ def test_the_role_management_sends_for_others(shop):
     till.expect(error="TERMINAL_MISMATCH")
 
 
+def test_a_stranger_does_not_keep_a_place(shop):
+    token = add(shop, "T01")["T01"]
+    daemon = shop.daemon(config="[limits]\nhello_timeout_s = 1\n")
+    till = daemon.till("T01", token=token)
+    silent, busy = daemon.till(), daemon.till()
+    busy.send(op="status", tag="before")
+    busy.expect(error="AUTH_REQUIRED", tag="before")
+    for stranger in (silent, busy):
+        stranger.expect(error="AUTH_REQUIRED", message="no good token came in time")
+        stranger.expect_closed()
+    till.put(sale("x", ("A", 1)))
+    till.expect(offset=0)
+
+
 def test_refusals_come_later_and_a_good_token_does_not_wait_for_them(shop):
     token = add(shop, "T01")["T01"]
     daemon = shop.daemon()

@@ -61,6 +61,7 @@ static void has_the_defaults_the_header_promises(void **state)
     assert_int_equal(config.max_in_flight, 1024);
     assert_int_equal(config.max_pending_bytes, 64 << 20);
     assert_int_equal(config.max_reply_bytes, 4 << 20);
+    assert_int_equal(config.hello_timeout_s, 30);
     assert_int_equal(config.idle_timeout_s, 0);
     assert_int_equal(config.segment_bytes, 256 << 20);
     assert_int_equal(config.reserve_bytes, 16 << 20);
@@ -400,14 +401,15 @@ static void takes_over_what_may_change_at_run_time(void **state)
     fresh = read_text("[daemon]\ndirectory = /srv\nlog_level = debug\nshop = b\n"
                       "[listen]\nlisten = 127.0.0.1:1\nauth = none\nmanagement = M01\n"
                       "[limits]\nmax_line = 2 MiB\nmax_connections = 2\nmax_in_flight = 3\n"
-                      "max_pending = 4 MiB\nmax_reply = 5 MiB\nidle_timeout_s = 6\n"
+                      "max_pending = 4 MiB\nmax_reply = 5 MiB\nhello_timeout_s = 5\nidle_timeout_s = 6\n"
                       "[journal]\nsegment_bytes = 7 MiB\nbatch_records = 8\njournal_cache = 9 MiB\n"
                       "reserve = 10 MiB\n"
                       "[stock]\napply_documents = 10\nstock_cache = 11 MiB\n");
     config_reload(&running, &fresh, write_report, &report);
     assert_string_equal(report.lines,
                         "-directory +log_level -shop -listen -auth +management +max_line "
-                        "+max_connections +max_in_flight +max_pending +max_reply +idle_timeout_s "
+                        "+max_connections +max_in_flight +max_pending +max_reply +hello_timeout_s "
+                        "+idle_timeout_s "
                         "+segment_bytes +batch_records -journal_cache -reserve +apply_documents "
                         "-stock_cache ");
     assert_string_equal(running.directory, "/var/lib/tillq");
@@ -499,7 +501,7 @@ static void ships_a_file_with_every_key_at_its_default(void **state)
         if (!file_says(key.section, line))
             fail_msg("%s has no line \"%s\" under [%s]", SHIPPED, line, key.section);
     }
-    assert_int_equal(count, 24);
+    assert_int_equal(count, 25);
 }
 
 int main(void)
