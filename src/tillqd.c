@@ -22,6 +22,7 @@
 #include "net/server.h"
 #include "net/tls.h"
 #include "net/tokens_file.h"
+#include "stock/live.h"
 
 #define STOP_PATIENCE_MS 10000
 
@@ -412,9 +413,9 @@ static int take_directory(struct daemon *daemon, struct failure *failure)
 static int start_journal(struct daemon *daemon, struct failure *failure)
 {
     const struct config *config = &daemon->config;
-    struct journal_options options = {config->directory, config->segment_bytes,
-                                      config->journal_cache_bytes, &clock_system,
-                                      config->reserve_bytes};
+    struct journal_options options = {
+        config->directory,     config->segment_bytes, config->journal_cache_bytes, &clock_system,
+        config->reserve_bytes, live_given_out,        daemon->config.directory};
     struct journal_recovery found;
     if (journal_open(&daemon->journal, &options, &found, failure) != 0)
         return -1;
@@ -439,8 +440,7 @@ static void catch_up(struct daemon *daemon, int64_t from)
         char state[96];
         told_us = now_us;
         applier_figures(daemon->applier, &figures);
-        snprintf(state, sizeof state,
-                 "EXTEND_TIMEOUT_USEC=30000000\nSTATUS=applying, at offset %lld",
+        snprintf(state, sizeof state, "EXTEND_TIMEOUT_USEC=30000000\nSTATUS=applying offset %lld",
                  (long long)figures.applied);
         notify_send(state);
         log_info("applier: at offset %lld", (long long)figures.applied);
@@ -461,7 +461,8 @@ static int start_applier(struct daemon *daemon, struct failure *failure)
         return -1;
     log_notice("stock: applied below offset %lld%s", (long long)found.applied,
                found.rebuilding ? "; rebuilding it from the journal" : "");
-    catch_up(daemon, found.applied);
+    if (!found.rebuilding) /* one made anew follows while sales are taken */
+        catch_up(daemon, found.applied);
     return applier_start(daemon->applier, &clock_system, failure);
 }
 
@@ -473,6 +474,7 @@ static int start_engine(struct daemon *daemon, struct failure *failure)
         .writer = daemon->writer,
         .applier = daemon->applier,
         .gate = daemon->gate,
+        .damage = journal_damage(daemon->journal),
         .clock = &clock_system,
         .wake = wake,
         .context = daemon,

@@ -24,7 +24,8 @@ struct db {
     struct db_statement *statements;
     struct db_statement *begin, *commit, *rollback, *begin_read, *end_read;
     enum db_mode mode;
-    bool doubtful;       /* a sync of the log may have failed: see settle_log */
+    bool doubtful; /* a sync of the log may have failed: see settle_log */
+    bool quiet;
     int log_pages;       /* in the log, at the last commit */
     int log_pages_moved; /* of them, by the last checkpoint */
     char path[];
@@ -67,7 +68,7 @@ static enum db_result classify(const struct db *db, int code)
 static enum db_result judge(struct db *db, int code, const char *sql)
 {
     enum db_result result = classify(db, code);
-    if (result >= DB_FULL)
+    if (result >= DB_FULL && !db->quiet)
         incident_note(INCIDENT_DATABASE_ERROR, "%s: %s (%d, errno %d): %s", db->path,
                       sqlite3_errmsg(db->handle), sqlite3_extended_errcode(db->handle),
                       sqlite3_system_errno(db->handle), sql);
@@ -148,6 +149,7 @@ int db_open(struct db **out, const char *path, const struct db_options *options,
         return failure_set(failure, "NO_MEMORY", "%s: no memory", name);
     memcpy(db->path, name, name_bytes);
     db->mode = options->mode;
+    db->quiet = options->quiet;
     int flags = SQLITE_OPEN_NOMUTEX |
                 (options->mode == DB_READ ? SQLITE_OPEN_READONLY
                                           : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
@@ -180,6 +182,13 @@ void db_close(struct db *db)
         incident_note(INCIDENT_DATABASE_ERROR, "%s: close: %s", db->path,
                       sqlite3_errmsg(db->handle));
     free(db);
+}
+
+void db_abandon(struct db *db)
+{
+    if (db)
+        sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    db_close(db);
 }
 
 enum db_result db_execute(struct db *db, const char *sql)
@@ -434,9 +443,9 @@ enum db_result db_seal(struct db *db)
     return has_leftovers(db) ? DB_FAILED : DB_DONE;
 }
 
-int db_check(struct db *db, struct failure *failure)
+static int check_by(struct db *db, const char *sql, struct failure *failure)
 {
-    struct db_statement *statement = db_prepare(db, "PRAGMA integrity_check(1)");
+    struct db_statement *statement = db_prepare(db, sql);
     int result = 0;
     if (!statement || db_step(statement) != DB_ROW)
         result = failure_set(failure, db_is_damaged(db) ? "DAMAGED" : "FAILED", "%s: %s", db->path,
@@ -447,27 +456,36 @@ int db_check(struct db *db, struct failure *failure)
     return result;
 }
 
-static sqlite3_file *file_of(struct db *db)
+int db_check(struct db *db, struct failure *failure)
+{
+    return check_by(db, "PRAGMA integrity_check(1)", failure);
+}
+
+int db_check_quickly(struct db *db, struct failure *failure)
+{
+    return check_by(db, "PRAGMA quick_check(1)", failure);
+}
+
+/* `which`: SQLITE_FCNTL_FILE_POINTER or SQLITE_FCNTL_JOURNAL_POINTER */
+static sqlite3_file *file_of(struct db *db, int which)
 {
     sqlite3_file *file = NULL;
-    if (sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK)
+    if (sqlite3_file_control(db->handle, "main", which, &file) != SQLITE_OK)
         return NULL;
     return file && file->pMethods ? file : NULL;
 }
 
-int64_t db_file_bytes(struct db *db)
+static int64_t size_of(sqlite3_file *file)
 {
-    sqlite3_file *file = file_of(db);
     sqlite3_int64 size = 0;
     if (!file || file->pMethods->xFileSize(file, &size) != SQLITE_OK)
         return -1;
     return size;
 }
 
-int64_t db_read_file(struct db *db, int64_t at, void *bytes, int64_t length)
+static int64_t read_at(sqlite3_file *file, int64_t at, void *bytes, int64_t length)
 {
-    sqlite3_file *file = file_of(db);
-    int64_t size = db_file_bytes(db);
+    int64_t size = size_of(file);
     if (!file || size < 0)
         return -1;
     if (at >= size)
@@ -475,6 +493,26 @@ int64_t db_read_file(struct db *db, int64_t at, void *bytes, int64_t length)
     if (length > size - at)
         length = size - at;
     return file->pMethods->xRead(file, bytes, (int)length, at) == SQLITE_OK ? length : -1;
+}
+
+int64_t db_file_bytes(struct db *db)
+{
+    return size_of(file_of(db, SQLITE_FCNTL_FILE_POINTER));
+}
+
+int64_t db_read_file(struct db *db, int64_t at, void *bytes, int64_t length)
+{
+    return read_at(file_of(db, SQLITE_FCNTL_FILE_POINTER), at, bytes, length);
+}
+
+int64_t db_read_log(struct db *db, int64_t at, void *bytes, int64_t length)
+{
+    return read_at(file_of(db, SQLITE_FCNTL_JOURNAL_POINTER), at, bytes, length);
+}
+
+enum db_result db_last_result(const struct db *db)
+{
+    return classify(db, sqlite3_errcode(db->handle));
 }
 
 bool db_is_damaged(const struct db *db)

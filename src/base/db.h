@@ -33,6 +33,7 @@ enum db_sync {
 struct db_options {
     enum db_mode mode;
     enum db_sync sync;
+    bool quiet;          /* errors are expected: they are told to the caller alone */
     int64_t cache_bytes; /* SQLite's page cache; 0 = SQLite's default (2 MiB) */
 };
 
@@ -54,6 +55,8 @@ enum db_result {
 int db_open(struct db **out, const char *path, const struct db_options *options,
             struct failure *failure) __attribute__((warn_unused_result));
 void db_close(struct db *db); /* NULL is fine; finalises the statements prepared on it */
+/* The same, and leaves the log as it is: what is in it is not trusted now. */
+void db_abandon(struct db *db);
 
 /* One or more statements without parameters or results. */
 enum db_result db_execute(struct db *db, const char *sql) __attribute__((warn_unused_result));
@@ -110,13 +113,19 @@ int db_log_pages(const struct db *db);
 enum db_result db_seal(struct db *db) __attribute__((warn_unused_result));
 
 /* SQLite's own check of the file. 0, or -1 with the first fault, "DAMAGED"; "FAILED" where it could
- * not be made. */
+ * not be made. The quick one reads every page too, but does not compare
+ * indexes with their tables. */
 int db_check(struct db *db, struct failure *failure) __attribute__((warn_unused_result));
+int db_check_quickly(struct db *db, struct failure *failure) __attribute__((warn_unused_result));
 
 /* Reads the file below SQLite, for hashing. Returns bytes read (0 at the end), -1 on error. */
 int64_t db_read_file(struct db *db, int64_t at, void *bytes, int64_t length);
 int64_t db_file_bytes(struct db *db); /* size of the main file, without the log */
+/* The same of its write-ahead log, where there is one. */
+int64_t db_read_log(struct db *db, int64_t at, void *bytes, int64_t length);
 
+/* How the last call on it ended. */
+enum db_result db_last_result(const struct db *db);
 /* The last error was that the file is damaged, or is not of the form its reader thinks. */
 bool db_is_damaged(const struct db *db);
 const char *db_path(const struct db *db);

@@ -109,6 +109,16 @@ static int find_bounds(struct tail *tail, int64_t *start, int64_t *end)
     return result;
 }
 
+/* Offsets that were lost with a damaged file are told of, not passed over in silence. */
+static void step_over(struct tail *tail, int64_t next)
+{
+    if (next <= tail->offset)
+        return;
+    complain("offsets %lld to %lld of %s/%lld are lost", (long long)tail->offset,
+             (long long)next - 1, tail->topic, (long long)tail->partition);
+    tail->offset = next;
+}
+
 static int print_records(struct tail *tail)
 {
     struct text reply;
@@ -123,9 +133,11 @@ static int print_records(struct tail *tail)
         int64_t offset = slice_int_or(slice_member(record, "offset"), tail->offset);
         if (!tail->follow && offset >= tail->end)
             break;
+        step_over(tail, offset);
         print_record(tail, record);
         tail->offset = offset + 1;
     }
+    step_over(tail, slice_int_or(slice_member(reply, "next"), tail->offset));
     fflush(stdout);
     if (tail->offset == before && tail->invocation->directory && tail->follow)
         nanosleep(&(struct timespec){.tv_nsec = LOOK_NS}, NULL);

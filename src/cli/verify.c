@@ -33,8 +33,8 @@ static void add_fault(struct buffer *shown, struct text audit, struct buffer *sc
 /* `members` is what an audit says, as the members of an object. */
 static int print_audit(const struct invocation *invocation, struct text members)
 {
-    static const char *const figures[] = {"segments",  "batches",    "records", "documents",
-                                          "movements", "stock_rows", "applied"};
+    static const char *const figures[] = {"segments",  "batches",   "records",    "lost",
+                                          "documents", "movements", "stock_rows", "applied"};
     struct buffer object = {0};
     struct buffer shown = {0};
     struct buffer scratch = {0};

@@ -117,6 +117,8 @@ static bool ends(struct text column, size_t at)
 int batch_next(struct batch_cursor *cursor, struct record *record, struct text *meta)
 {
     const struct batch *batch = cursor->batch;
+    if (batch->format == BATCH_FORMAT_HOLE && batch_has_offsets(batch))
+        return 0;
     if (batch->format != BATCH_FORMAT_JSON || !batch_has_offsets(batch))
         return -1;
     if (cursor->index == batch->count)

@@ -6,6 +6,11 @@
  *   meta     '[[key,headers,producer,seq],…]' (null or left off at the end where there is none)
  *   lengths  for each record two LEB128 numbers, bytes of its meta and bytes of its value: a reader
  *            cuts both arrays without parsing
+
+ * Format 0 (hole) states a loss: the `count` offsets from `base_offset` on were in a file that was
+ * damaged, or would have been. It reads as a batch without records; `meta` names the file that was
+ * set aside, as a JSON string.
+ *
  * Any other format is another number in the row's `format`; no reader assumes a row an offset.
  *
  * hash = SHA-256(hash of the batch before, base offset, count, format, time, and the three columns,
@@ -19,6 +24,7 @@
 #include "base/sha256.h"
 #include "journal/record.h"
 
+#define BATCH_FORMAT_HOLE 0
 #define BATCH_FORMAT_JSON 1
 #define BATCH_BYTES_LIMIT (8 << 20) /* of values and meta; a single larger record is refused */
 

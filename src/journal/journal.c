@@ -127,7 +127,7 @@ static int stage(struct journal *journal, struct append *first)
     return staged;
 }
 
-static enum db_result create_partition(struct journal *journal, struct partition *partition)
+enum db_result journal_create_partition(struct journal *journal, struct partition *partition)
 {
     struct buffer sql = {0};
     journal_partition_schema(&sql, text_of(partition->topic), partition->number);
@@ -141,11 +141,24 @@ static enum db_result create_partition(struct journal *journal, struct partition
     return result;
 }
 
+enum db_result journal_insert_batch(struct db_statement *insert, const struct batch *batch)
+{
+    db_bind_int(insert, 1, batch->base_offset);
+    db_bind_int(insert, 2, batch->count);
+    db_bind_int(insert, 3, batch->format);
+    db_bind_int(insert, 4, batch->time_ms);
+    db_bind_blob(insert, 5, batch->lengths);
+    db_bind_text(insert, 6, batch->meta);
+    db_bind_text(insert, 7, batch->records);
+    db_bind_blob(insert, 8, batch->hash);
+    return db_run(insert);
+}
+
 static enum db_result write_batch(struct journal *journal, struct partition *partition,
                                   int64_t now_ms)
 {
     if (!partition->insert) {
-        enum db_result result = create_partition(journal, partition);
+        enum db_result result = journal_create_partition(journal, partition);
         if (result != DB_DONE)
             return result;
     }
@@ -162,19 +175,11 @@ static enum db_result write_batch(struct journal *journal, struct partition *par
         .records = buffer_text(&building->records),
     };
     batch_hash(journal->hash, partition->head, &batch, partition->new_head);
-    struct db_statement *insert = partition->insert;
-    db_bind_int(insert, 1, batch.base_offset);
-    db_bind_int(insert, 2, batch.count);
-    db_bind_int(insert, 3, batch.format);
-    db_bind_int(insert, 4, batch.time_ms);
-    db_bind_blob(insert, 5, batch.lengths);
-    db_bind_text(insert, 6, batch.meta);
-    db_bind_text(insert, 7, batch.records);
-    db_bind_blob(insert, 8, (struct text){(const char *)partition->new_head, SHA256_BYTES});
-    return db_run(insert);
+    batch.hash = (struct text){(const char *)partition->new_head, SHA256_BYTES};
+    return journal_insert_batch(partition->insert, &batch);
 }
 
-static int save_producer(const struct producer_state *state, void *context)
+int journal_save_producer(const struct producer_state *state, void *context)
 {
     struct journal *journal = context;
     db_bind_text(journal->save_producer, 1, state->name);
@@ -203,7 +208,8 @@ static enum db_result commit(struct journal *journal, const struct append *first
         return DB_NO_MEMORY;
     enum db_result result = db_begin(journal->db);
     if (PLANTED(WRITES_SWAPPED) && result == DB_DONE) {
-        result = (enum db_result)producers_save(journal->producers, false, save_producer, journal);
+        result = (enum db_result)producers_save(journal->producers, false, journal_save_producer,
+                                                journal);
         if (result == DB_DONE)
             result = db_commit(journal->db);
         if (result == DB_DONE)
@@ -213,7 +219,8 @@ static enum db_result commit(struct journal *journal, const struct append *first
         if (journal->partitions[i].building.count > 0)
             result = write_batch(journal, &journal->partitions[i], now_ms);
     if (result == DB_DONE)
-        result = (enum db_result)producers_save(journal->producers, false, save_producer, journal);
+        result = (enum db_result)producers_save(journal->producers, false, journal_save_producer,
+                                                journal);
     for (const struct append *append = first; append && result == DB_DONE;
          append = (const struct append *)append->item.next)
         if (append->kind == APPEND_GROUP_OFFSET && !append->error &&
@@ -341,6 +348,11 @@ enum journal_health journal_health(const struct journal *journal, const char **m
 int64_t journal_reserve_bytes(const struct journal *journal)
 {
     return journal->reserve.held ? journal->reserve.bytes : 0;
+}
+
+struct text journal_damage(const struct journal *journal)
+{
+    return buffer_text(&journal->damage);
 }
 
 int64_t journal_active_segment(const struct journal *journal)

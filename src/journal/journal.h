@@ -18,6 +18,10 @@ struct journal_options {
     int64_t cache_bytes;
     const struct clock *clock;
     int64_t reserve_bytes; /* see reserve.h; 0 = none */
+    /* What somebody else knows to have been given out: all offsets below it. Asked only where a
+     * damaged segment is salvaged (salvage.h). May be NULL. */
+    int64_t (*given_out)(void *context, struct text topic, int partition);
+    void *context;
 };
 
 enum journal_health {
@@ -35,6 +39,9 @@ struct journal_recovery {
     int64_t active;              /* number of the active segment */
     int64_t records;             /* in all partitions, all segments */
     int64_t log_pages_recovered; /* of the write-ahead log: more than 0 after a crash */
+    bool salvaged;               /* the active segment was damaged: see salvage.h */
+    int64_t lost;                /* offsets, by that */
+    int damaged_segments;        /* of the sealed ones: missing, or not as they were sealed */
 };
 
 int journal_open(struct journal **out, const struct journal_options *options,
@@ -54,6 +61,9 @@ bool journal_tend(struct journal *journal, bool idle, bool *retry);
 void journal_set_segment_bytes(struct journal *journal, int64_t segment_bytes);
 enum journal_health journal_health(const struct journal *journal, const char **message);
 int64_t journal_reserve_bytes(const struct journal *journal); /* held now */
+/* The sealed segments that were found damaged at start: the elements of a JSON array, ready for the
+ * status; empty where all is well. Never changes while the journal is open. */
+struct text journal_damage(const struct journal *journal);
 int64_t journal_active_segment(const struct journal *journal);
 /* The next offset to be written, or -1 where there is no such partition. */
 int64_t journal_end(const struct journal *journal, struct text topic, int partition);

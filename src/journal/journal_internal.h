@@ -51,6 +51,7 @@ struct journal {
     int64_t unmeasured_bytes; /* written since the segment's size was last looked at */
     struct sealing sealing;
     bool all_sealed;
+    struct buffer damage; /* see journal_damage */
     char directory[];
 };
 
@@ -68,11 +69,19 @@ void journal_look_for_room(struct journal *journal);
  * given that. One that was being sealed is opened once: only an owner can undo what was left half
  * done, and until then nobody can read it. */
 void journal_settle_segment(const struct journal *journal, int64_t number, const char *path);
+/* 1, 0, or -1 where it cannot be told: a sealed segment must never be opened by its owner again. */
+int journal_has_sealed(const struct journal *journal, int64_t number);
+/* Frees what journal_load has read, statements included. */
+void journal_forget(struct journal *journal);
 /* Prepares what is done on the active segment. 0 or -1. */
 int journal_prepare(struct journal *journal, struct failure *failure);
 int journal_prepare_insert(struct journal *journal, struct partition *partition); /* 0 or -1 */
-/* 1, 0, or -1 where it cannot be told: a sealed segment must never be opened by its owner again. */
-int journal_has_sealed(const struct journal *journal, int64_t number);
+/* Writes schema and state of segment `number` into an empty file, in one transaction. */
+enum db_result journal_make_segment(const struct journal *journal, struct db *db, int64_t number);
+enum db_result journal_create_partition(struct journal *journal, struct partition *partition);
+enum db_result journal_insert_batch(struct db_statement *insert, const struct batch *batch);
+/* For producers_save; `context` is the journal. */
+int journal_save_producer(const struct producer_state *state, void *context);
 /* Begins a new segment: the active one's state carried over. 0, or -1 with the old one in place. */
 int journal_roll(struct journal *journal, struct failure *failure);
 

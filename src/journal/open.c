@@ -6,9 +6,12 @@
 #include "base/folder.h"
 #include "base/incident.h"
 #include "base/planted.h"
+#include "journal/inspect.h"
 #include "journal/journal_internal.h"
 #include "journal/read.h"
+#include "journal/salvage.h"
 #include "journal/schema.h"
+#include "journal/sealed.h"
 #include "journal/segment.h"
 
 #define WINDOW_RECORDS 8192 /* how far back the producers' windows are read at start */
@@ -161,7 +164,7 @@ static int load_windows(struct journal *journal)
     return 0;
 }
 
-static void forget(struct journal *journal)
+void journal_forget(struct journal *journal)
 {
     for (int i = 0; i < journal->partition_count; i++) {
         batch_builder_free(&journal->partitions[i].building);
@@ -176,7 +179,7 @@ static void forget(struct journal *journal)
 
 int journal_load(struct journal *journal, bool windows)
 {
-    forget(journal);
+    journal_forget(journal);
     journal->producers = producers_new();
     if (!journal->producers)
         return -2;
@@ -266,47 +269,123 @@ static void settle_older(const struct journal *journal, int64_t lowest)
     }
 }
 
+/* Sets the damaged segment `number` aside and salvages it. */
+static int salvage(struct journal *journal, int64_t number, const char *why,
+                   struct journal_recovery *recovery, struct failure *failure)
+{
+    struct salvage found;
+    if (salvage_segment(&journal->options, number, why, &found, failure) != 0)
+        return -1;
+    recovery->salvaged = true;
+    recovery->lost = found.lost;
+    return 0;
+}
+
+static int own(struct journal *journal, int64_t number, int64_t log_bytes,
+               struct journal_recovery *recovery, struct failure *failure)
+{
+    char path[PATH_MAX];
+    struct db_options options = {.mode = DB_OWNER, .cache_bytes = journal->options.cache_bytes};
+    segment_path(path, journal->options.directory, number);
+    if (db_open(&journal->db, path, &options, failure) != 0)
+        return -1;
+    if (segment_check(journal->db, failure) != 1)
+        return failure_set(failure, "DAMAGED", "%s: changed while it was opened", path);
+    journal->number = number;
+    recovery->log_pages_recovered = log_bytes / 4096;
+    if (log_bytes > 0)
+        incident_note(INCIDENT_LOG_RECOVERED, "%lld pages of the log of segment %lld",
+                      (long long)recovery->log_pages_recovered, (long long)number);
+    return settle_log(journal, log_bytes, failure) == 0 ? journal_prepare(journal, failure) : -1;
+}
+
+static bool is_sealed(const struct journal *journal, int64_t number)
+{
+    char path[PATH_MAX];
+    struct disk_status status;
+    segment_path(path, journal->options.directory, number);
+    return number >= 0 && disk_status(path, &status) == 0 && status.read_only;
+}
+
+static int64_t log_bytes_of(const struct journal *journal, int64_t number)
+{
+    char path[PATH_MAX], log[PATH_MAX + 8];
+    struct disk_status status;
+    segment_path(path, journal->options.directory, number);
+    snprintf(log, sizeof log, "%s-wal", path);
+    return disk_status(log, &status) == 0 ? status.bytes : 0;
+}
+
+/* What is to be done with segment `number`. 1 it is open, 0 the one before it is active, -1. */
+static int open_or_pass(struct journal *journal, int64_t number, struct journal_recovery *recovery,
+                        struct failure *failure)
+{
+    struct failure why = {0};
+    int64_t log_bytes = log_bytes_of(journal, number);
+    enum condition condition = inspect_active(journal->options.directory, number, &why);
+    /* What was sealed names its successor, so that one was whole once. */
+    if (condition == SEGMENT_HALF_MADE && is_sealed(journal, number - 1)) {
+        failure_set(&why, "DAMAGED", "segment %lld is missing or empty", (long long)number);
+        condition = SEGMENT_DAMAGED;
+    }
+    if (condition == SEGMENT_HALF_MADE) {
+        incident_note(INCIDENT_ROLL_UNDONE, "segment %lld is half made; the next roll makes it",
+                      (long long)number);
+        return 0;
+    }
+    if (condition == SEGMENT_UNKNOWN) {
+        *failure = why;
+        return -1;
+    }
+    if (condition == SEGMENT_DAMAGED &&
+        salvage(journal, number, why.message, recovery, failure) != 0)
+        return -1;
+    if (condition == SEGMENT_DAMAGED)
+        log_bytes = 0;
+    return own(journal, number, log_bytes, recovery, failure) == 0 ? 1 : -1;
+}
+
 /* The newest whole segment becomes the active one; a file a roll left half made is used by the next
  * roll. Where there is none, segment 0 is made. */
 static int open_active(struct journal *journal, int64_t lowest, int64_t highest,
                        struct journal_recovery *recovery, struct failure *failure)
 {
+    if (is_sealed(journal, highest))
+        highest++;
     for (int64_t number = highest; number >= 0;) {
-        char path[PATH_MAX], log[PATH_MAX + 8];
-        segment_path(path, journal->options.directory, number);
-        snprintf(log, sizeof log, "%s-wal", path);
-        struct disk_status status;
-        if (disk_status(path, &status) == 0 && status.read_only)
-            return failure_set(
-                failure, "DAMAGED",
-                "%s is sealed, so the segment after it is missing or empty: bring it "
-                "back from a copy, or make this one writable to go on without it",
-                path);
-        int64_t log_bytes = disk_status(log, &status) == 0 ? status.bytes : 0;
-        struct db_options options = {DB_OWNER, DB_SYNC_FULL, journal->options.cache_bytes};
-        if (db_open(&journal->db, path, &options, failure) != 0)
-            return -1;
-        int whole = segment_check(journal->db, failure);
-        if (whole < 0)
-            return -1;
-        if (whole == 1) {
-            journal->number = number;
-            recovery->log_pages_recovered = log_bytes / 4096;
-            if (log_bytes > 0)
-                incident_note(INCIDENT_LOG_RECOVERED, "%lld pages of the log of segment %lld",
-                              (long long)recovery->log_pages_recovered, (long long)number);
-            return settle_log(journal, log_bytes, failure) == 0 ? journal_prepare(journal, failure)
-                                                                : -1;
-        }
-        db_close(journal->db);
-        journal->db = NULL;
-        incident_note(INCIDENT_ROLL_UNDONE, "segment %lld is half made; the next roll makes it",
-                      (long long)number);
+        int opened = open_or_pass(journal, number, recovery, failure);
+        if (opened != 0)
+            return opened < 0 ? -1 : 0;
         if (segment_before(journal->directory, number, &number, failure) != 0)
             return -1;
     }
     journal->number = lowest < 0 ? -1 : lowest - 1;
     return journal_roll(journal, failure);
+}
+
+/* Reads memory from it; where that fails on a file too large to be looked through, it is salvaged
+ * now. */
+static int load_active(struct journal *journal, struct journal_recovery *recovery,
+                       struct failure *failure)
+{
+    int64_t number = journal->number;
+    int loaded = journal_load(journal, true);
+    if (loaded == 0)
+        return 0;
+    failure_set(failure, loaded == -1 ? "DAMAGED" : "FAILED", "%s: its state cannot be read%s",
+                db_path(journal->db), loaded == -1 ? "" : " now");
+    if (recovery->salvaged || loaded != -1)
+        return -1;
+    struct failure why = *failure;
+    journal_forget(journal);
+    db_abandon(journal->db);
+    journal->db = NULL;
+    if (salvage(journal, number, why.message, recovery, failure) != 0 ||
+        own(journal, number, 0, recovery, failure) != 0)
+        return -1;
+    return journal_load(journal, true) == 0
+               ? 0
+               : failure_set(failure, "DAMAGED", "%s: cannot be read", db_path(journal->db));
 }
 
 static void count_recovered(struct journal *journal, struct journal_recovery *recovery,
@@ -343,17 +422,15 @@ int journal_open(struct journal **out, const struct journal_options *options,
         failure_set(failure, "NO_MEMORY", "no memory for the journal");
         goto failed;
     }
-    if (segment_range(journal->directory, &lowest, &highest, failure) != 0 ||
+    if (salvage_finish(journal->directory, failure) != 0 ||
+        segment_range(journal->directory, &lowest, &highest, failure) != 0 ||
         open_active(journal, lowest, highest, recovery, failure) != 0)
         goto failed;
     if (!PLANTED(OLDER_NOT_SETTLED))
         settle_older(journal, lowest);
-    int loaded = journal_load(journal, true);
-    if (loaded != 0) {
-        failure_set(failure, loaded == -1 ? "DAMAGED" : "FAILED", "%s: its state cannot be read%s",
-                    db_path(journal->db), loaded == -1 ? "" : " now");
+    if (load_active(journal, recovery, failure) != 0)
         goto failed;
-    }
+    recovery->damaged_segments = sealed_look(journal, lowest);
     count_recovered(journal, recovery, lowest);
     *out = journal;
     return 0;
@@ -366,10 +443,14 @@ void journal_close(struct journal *journal)
 {
     if (!journal)
         return;
-    forget(journal);
+    journal_forget(journal);
     db_close(journal->sealing.db);
     sha256_free(journal->sealing.hash);
-    db_close(journal->db);
+    if (journal->health == JOURNAL_IS_FAILED)
+        db_abandon(journal->db);
+    else
+        db_close(journal->db);
+    buffer_free(&journal->damage);
     sha256_free(journal->hash);
     free(journal);
 }

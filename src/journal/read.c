@@ -196,29 +196,70 @@ static int aim(struct journal_reader *reader, struct text topic, int partition,
                        reader->find_topic, partition);
 }
 
-/* Opens the newest segment that begins at or below `offset`. 1, 0 no such partition, -1. */
+/* First offset of (topic, partition) in a segment; -1 where it is not in it or cannot be read. */
+static int64_t start_in(struct db *db, struct text topic, int partition)
+{
+    struct db_statement *statement =
+        db_prepare(db, "SELECT start FROM tillq_partition WHERE topic=? AND partition=?");
+    if (!statement)
+        return -1;
+    db_bind_text(statement, 1, topic);
+    db_bind_int(statement, 2, partition);
+    int64_t start = db_step(statement) == DB_ROW ? db_int(statement, 0) : -1;
+    db_finalize(statement);
+    return start;
+}
+
+/* Names what of a partition lies in the segment `number` that cannot be read: from `first` on, to
+ * where the next one that can be begins. Always -1. */
+static int name_damage(struct journal_reader *reader, struct text topic, int partition,
+                       int64_t number, int64_t first, struct failure *failure)
+{
+    struct failure why = *failure, ignored;
+    struct open_segment after = {0};
+    int64_t start = -1;
+    while (start < 0 && segment_after(reader->directory, number, &number, &ignored) == 0 &&
+           number >= 0)
+        if (open_number(reader, &after, number, &ignored) == 1)
+            start = start_in(after.db, topic, partition);
+    close_segment(&after);
+    if (start < 0)
+        return failure_set(failure, why.code, "%.180s", why.message);
+    return failure_set(failure, why.code, "offsets %lld to %lld of %.*s-%d: %.120s",
+                       (long long)first, (long long)start - 1, (int)topic.length, topic.bytes,
+                       partition, why.message);
+}
+
+/* Opens the newest segment that begins at or below `offset` and can be read. 1, 0 no such
+ * partition, -1. Where one above it cannot, finding goes on into that one and says so. */
 static int seek(struct journal_reader *reader, struct text topic, int partition, int64_t offset,
                 struct failure *failure)
 {
     if (scan_is_for(reader, topic, partition) && reader->find_start >= 0 &&
         reader->find_start <= offset)
         return 1;
-    int64_t lowest, highest;
+    int64_t lowest, highest, unreadable_number = -1;
     if (segment_range(reader->directory, &lowest, &highest, failure) != 0)
         return -1;
     for (int64_t number = highest; number >= 0;) {
         forget_aim(reader);
         int found = open_number(reader, &reader->scan, number, failure);
-        if (found < 0 || (found == 1 && aim(reader, topic, partition, failure) != 0))
-            return -1;
-        if (found == 1 && number > reader->newest)
+        if (found == 1 && aim(reader, topic, partition, failure) != 0)
+            found = -1;
+        if (found != 0 && number > reader->newest)
             reader->newest = number;
+        if (found < 0)
+            unreadable_number = number;
         if (found == 1 && reader->find_start < 0)
             return 0; /* topics are carried on, so an older segment does not have it either */
         if (found == 1 && reader->find_start <= offset)
             return 1;
         if (segment_before(reader->directory, number, &number, failure) != 0)
             return -1;
+    }
+    if (unreadable_number >= 0) {
+        close_scan(reader);
+        return name_damage(reader, topic, partition, unreadable_number, offset, failure);
     }
     return failure_set(failure, "OFFSET_OUT_OF_RANGE", "offset %lld of %.*s-%d is gone",
                        (long long)offset, (int)topic.length, topic.bytes, partition);
@@ -324,6 +365,17 @@ static int find_nothing(struct journal_reader *reader, int64_t offset, struct fa
     return next > offset ? missing(reader, offset, failure) : 0;
 }
 
+/* The segment after the scan's cannot be read: true where `offset` lies in one behind it, which the
+ * scan is at now. */
+static bool seek_behind(struct journal_reader *reader, struct text topic, int partition,
+                        int64_t offset)
+{
+    struct failure ignored;
+    int64_t before = reader->scan.number;
+    forget_aim(reader);
+    return seek(reader, topic, partition, offset, &ignored) == 1 && reader->scan.number > before;
+}
+
 int journal_reader_find(struct journal_reader *reader, struct text topic, int partition,
                         int64_t offset, struct batch *batch, struct failure *failure)
 {
@@ -336,9 +388,9 @@ int journal_reader_find(struct journal_reader *reader, struct text topic, int pa
         if (found != 0)
             return found;
         int64_t next = reader->scan.number + 1;
-        if (!segment_exists(reader->directory, next))
-            return reader->scan.number < reader->newest ? missing(reader, offset, failure)
-                                                        : find_nothing(reader, offset, failure);
+        bool exists = segment_exists(reader->directory, next);
+        if (!exists && reader->scan.number >= reader->newest)
+            return find_nothing(reader, offset, failure);
         /* The next segment is there, so this one is complete: but it may have grown between our
          * look and the roll. Look once more, then move on. */
         found = find_here(reader, offset, batch, failure);
@@ -346,10 +398,15 @@ int journal_reader_find(struct journal_reader *reader, struct text topic, int pa
             return found;
         struct open_segment newer = {0};
         found = open_number(reader, &newer, next, failure);
-        if (found == 0 && reader->scan.number < reader->newest)
-            return missing(reader, offset, failure);
-        if (found != 1)
-            return found;
+        if (!exists || (found == 0 && reader->scan.number < reader->newest))
+            found = failure_set(failure, "DAMAGED", "segment %lld is missing", (long long)next);
+        if (found < 0 && seek_behind(reader, topic, partition, offset))
+            continue;
+        if (found < 0)
+            return name_damage(reader, topic, partition, next, offset, failure);
+        if (found == 0)
+            return 0;
+        reader->newest = next > reader->newest ? next : reader->newest;
         close_scan(reader);
         reader->scan = newer;
         if (aim(reader, topic, partition, failure) != 0)
@@ -424,6 +481,17 @@ int journal_reader_partitions(struct journal_reader *reader,
     }
     db_finalize(statement);
     return result == DB_DONE ? 0 : result == DB_ROW ? -1 : unreadable(reader->active.db, failure);
+}
+
+int journal_reader_holes(struct journal_reader *reader,
+                         void (*each)(const struct hole *hole, void *context), void *context,
+                         struct failure *failure)
+{
+    if (open_active(reader, failure) != 0)
+        return -1;
+    return hole_each(reader->active.db, each, context) == 0
+               ? 0
+               : unreadable(reader->active.db, failure);
 }
 
 /* One number out of the active segment, -1 where there is no row. */

@@ -8,6 +8,7 @@
 
 #include "base/failure.h"
 #include "journal/batch.h"
+#include "journal/hole.h"
 
 struct journal_reader;
 
@@ -21,7 +22,9 @@ void journal_reader_release(struct journal_reader *reader);
 /* The batch that holds `offset` of (topic, partition). 1; 0 where it is not written yet (or there
  * is no such partition); -1 on error, where it no longer exists, or where the batch's hash does not
  * fit what it holds and the one before it (DAMAGED). The batch's texts live until
- * the next call; journal_reader_rest ends the read earlier. */
+ * the next call; journal_reader_rest ends the read earlier. Offsets that were lost are a batch
+ * without records (batch.h, BATCH_FORMAT_HOLE). A segment that is missing or cannot be read is an
+ * error that names its offsets; the segments around it are read as ever. */
 int journal_reader_find(struct journal_reader *reader, struct text topic, int partition,
                         int64_t offset, struct batch *batch, struct failure *failure)
     __attribute__((warn_unused_result));
@@ -38,6 +41,11 @@ int journal_reader_partitions(struct journal_reader *reader,
                                            int64_t end, void *context),
                               void *context, struct failure *failure)
     __attribute__((warn_unused_result));
+
+/* Calls `each` for every stretch of offsets that was lost with a damaged segment. 0 or -1. */
+int journal_reader_holes(struct journal_reader *reader,
+                         void (*each)(const struct hole *hole, void *context), void *context,
+                         struct failure *failure) __attribute__((warn_unused_result));
 
 /* Highest seq of a producer, -1 if none. 0 or -1. */
 int journal_reader_last_seq(struct journal_reader *reader, struct text producer, int64_t *last_seq,

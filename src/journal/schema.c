@@ -69,7 +69,7 @@ void journal_partition_schema(struct buffer *sql, struct text topic, int partiti
         "CREATE TABLE \"%s\"(\n"
         "  base_offset INTEGER PRIMARY KEY, -- of the first record\n"
         "  count       INTEGER NOT NULL,\n"
-        "  format      INTEGER NOT NULL,    -- 1: JSON arrays\n"
+        "  format      INTEGER NOT NULL,    -- 1: JSON arrays; 0: offsets that are lost\n"
         "  time_ms     INTEGER NOT NULL,    -- when the journal took it\n"
         "  lengths     BLOB NOT NULL,       -- bytes of each meta and value, LEB128\n"
         "  meta        TEXT NOT NULL,       -- [[key,headers,producer,seq],...]\n"

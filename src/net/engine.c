@@ -54,6 +54,8 @@ static int64_t look(struct query_live *live, void *context)
     struct engine *engine = context;
     static const char *const journal_states[] = {"ok", "full", "failed"};
     static const char *const applier_states[] = {"ok", "full", "waiting", "failed"};
+    static const char rebuilding[] =
+        "the stock file is made anew from the journal; sales are journaled, the figures follow";
     static const char *const applier_messages[] = {
         NULL,
         "no room for the stock file; sales are journaled, applying is tried again every second",
@@ -64,6 +66,7 @@ static int64_t look(struct query_live *live, void *context)
     struct applier_figures applied;
     writer_figures(engine->options.writer, &written);
     applier_figures(engine->options.applier, &applied);
+    bool behind = applied.rebuilding && applied.health == APPLIER_OK;
     *live = (struct query_live){
         .uptime_ms = (clock_monotonic_us(engine->options.clock) - engine->started_us) / 1000,
         .connections = atomic_load(&engine->connections),
@@ -73,8 +76,10 @@ static int64_t look(struct query_live *live, void *context)
         .reserve_bytes = written.reserve_bytes,
         .journal_state = journal_states[written.health],
         .journal_message = written.message,
-        .applier_state = applier_states[applied.health],
-        .applier_message = applier_messages[applied.health],
+        .stock_files = applied.stock_files,
+        .damage = engine->options.damage,
+        .applier_state = behind ? "rebuilding" : applier_states[applied.health],
+        .applier_message = behind ? rebuilding : applier_messages[applied.health],
     };
     return written.active_segment;
 }

@@ -25,6 +25,7 @@ struct engine_options {
     struct applier *applier; /* not owned */
     struct gate *gate;       /* not owned; NULL: nobody is asked for a token */
     const struct clock *clock;
+    struct text damage;          /* of the journal, for the status: see journal_damage */
     void (*wake)(void *context); /* from any thread: call engine_collect soon, in the loop */
     void *context;
 };

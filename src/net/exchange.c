@@ -48,6 +48,11 @@ static void add_answer_to_append(const struct exchange *exchange, struct buffer 
         struct failure failure;
         failure_set(&failure, append->error, "%s", append->message);
         reply_error(output, exchange->tag, exchange->seq, &failure);
+        if (strncmp(append->error, "APPLIER_", 8) == 0 && !append->duplicate) {
+            output->length--; /* its closing brace comes after this */
+            reply_add_int(output, "offset", append->offset);
+            buffer_add_byte(output, '}');
+        }
         return;
     }
     reply_begin(output, exchange->tag, exchange->seq);

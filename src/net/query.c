@@ -151,8 +151,10 @@ static int add_batch(struct query *query, const struct batch *batch, int64_t *of
     return more;
 }
 
-static int add_records(struct query *query, const struct request *request, int64_t end,
-                       struct buffer *reply, struct failure *failure)
+/* Adds what there is from *offset on, which moves to the offset to go on at. The number of records,
+ * or -1. */
+static int64_t add_records(struct query *query, const struct request *request, int64_t *next,
+                           int64_t end, struct buffer *reply, struct failure *failure)
 {
     int64_t offset = request->offset, records = 0;
     while (offset < end && records < request->max &&
@@ -164,6 +166,10 @@ static int add_records(struct query *query, const struct request *request, int64
             return -1;
         if (found == 0)
             break;
+        if (batch.format == BATCH_FORMAT_HOLE) {
+            offset = batch.base_offset + batch.count;
+            continue;
+        }
         int64_t before = offset;
         if (add_batch(query, &batch, &offset, &records, request->max, reply) != 0 ||
             offset == before) {
@@ -173,7 +179,8 @@ static int add_records(struct query *query, const struct request *request, int64
         }
     }
     journal_reader_rest(query->journal);
-    return 0;
+    *next = offset;
+    return records;
 }
 
 static void add_range_error(const struct request *request, int64_t start, int64_t end,
@@ -205,11 +212,20 @@ static int answer_fetch(struct query *query, const struct request *request, stru
     }
     if (request->offset == end && request->wait_ms > 0)
         return 1;
+    int64_t next = request->offset;
+    size_t before = reply->length;
     reply_begin(reply, request->tag, request->seq);
     buffer_add_string(reply, ",\"records\":[");
-    if (add_records(query, request, end, reply, failure) != 0)
+    int64_t records = add_records(query, request, &next, end, reply, failure);
+    if (records < 0)
         return -1;
+    if (records == 0 && request->wait_ms > 0) { /* only a hole up to the end */
+        reply->length = before;
+        return 1;
+    }
     buffer_add_byte(reply, ']');
+    if (next > request->offset + records)
+        reply_add_int(reply, "next", next);
     reply_add_int(reply, "start", start);
     reply_add_int(reply, "end", end);
     buffer_add_byte(reply, '}');
@@ -338,6 +354,8 @@ static int answer_status(struct query *query, const struct request *request,
     reply_add_int(reply, "segments", segments);
     reply_add_int(reply, "journal_bytes", bytes);
     reply_add_int(reply, "stock_bytes", stock_bytes(query));
+    if (query_add_damage(query, live, reply, failure) != 0)
+        return -1;
     if (live)
         add_live(live, reply);
     buffer_add_byte(reply, '}');
@@ -388,6 +406,11 @@ bool query_answer(struct query *query, const struct request *request, const stru
 {
     struct failure failure = {.code = "FAILED"};
     size_t before = reply->length;
+    if (live && live->stock_files != query->stock_files) {
+        db_close(query->stock);
+        query->stock = NULL;
+        query->stock_files = live->stock_files;
+    }
     int answered = answer(query, request, live, clock, reply, &failure);
     if (answered == 1)
         return true;

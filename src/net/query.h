@@ -20,6 +20,8 @@ struct query_live {
     int64_t connections;
     const char *shop;                            /* of those who name none */
     int64_t commits, records;                    /* written since the start */
+    int64_t stock_files;                         /* see applier.h */
+    struct text damage;                          /* see journal_damage; absent = none */
     int64_t reserve_bytes;                       /* held for a full disk */
     const char *journal_state, *journal_message; /* message NULL = none */
     const char *applier_state, *applier_message; /* message NULL = none */

@@ -1,4 +1,4 @@
-/* query_internal: the inside of a query, for query.c and query_stock.c alone. */
+/* query_internal: the inside of a query, for query.c, query_stock.c and query_damage.c alone. */
 #ifndef TILLQ_NET_QUERY_INTERNAL_H
 #define TILLQ_NET_QUERY_INTERNAL_H
 
@@ -13,7 +13,8 @@
 
 struct query {
     struct journal_reader *journal;
-    struct db *stock; /* NULL until it is opened, or where there is none */
+    struct db *stock;    /* NULL until it is opened, or where there is none */
+    int64_t stock_files; /* when it was opened: see applier.h */
     struct json json;
     struct request request; /* of query_answer_line */
     char directory[];
@@ -21,6 +22,10 @@ struct query {
 
 /* Opens the stock file where that has not been done. 0 or -1. */
 int query_open_stock(struct query *query, struct failure *failure);
+
+/* The members "lost", "damaged" and "aside" of a status. 0 or -1. */
+int query_add_damage(struct query *query, const struct query_live *live, struct buffer *reply,
+                     struct failure *failure);
 
 /* Each adds the whole reply. 0, or -1 with what is to be answered instead. */
 int query_stock(struct query *query, const struct request *request, struct buffer *reply,

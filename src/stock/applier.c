@@ -6,12 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/disk.h"
 #include "base/incident.h"
 #include "journal/read.h"
 #include "stock/answer.h"
 #include "stock/fold.h"
+#include "stock/live.h"
 
+#define BEHIND_DOCUMENTS 100000
 #define TRANSACTION_BYTES (8 << 20)
 
 struct applier {
@@ -21,11 +22,14 @@ struct applier {
     struct stock *stock;
     struct fold *fold;
     struct answer *answer;
-    bool rebuilding; /* from a stock file made anew until it has caught up */
+    atomic_bool rebuilding; /* from a stock file made anew until it has caught up */
     struct queue awaited;
     struct queue_item *waiting; /* appends taken from the queue, not answered yet */
     _Atomic int64_t documents;
     _Atomic int64_t applied;
+    _Atomic int64_t stock_files; /* opened so far: a reader must open it again when it changed */
+    bool
+        made_anew_while_running; /* once: a second damage would be the disk's, and go on for ever */
     atomic_int health;
     atomic_bool stopping;
     char directory[];
@@ -33,55 +37,33 @@ struct applier {
 
 /* --- opening --- */
 
-static int set_aside(const char *directory, const char *why, struct failure *failure)
+/* Statements on the stock file as it is now. One far behind the journal was being made anew when
+ * the daemon stopped, or the power went. 0 or -1. */
+static int begin_on_stock(struct applier *applier, struct failure *failure)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm"};
-    char from[PATH_MAX], to[PATH_MAX];
-    int number = 1;
-    do
-        snprintf(to, sizeof to, "%s/" STOCK_FILE ".aside-%d", directory, number++);
-    while (disk_has(to));
-    incident_note(INCIDENT_STOCK_SET_ASIDE, STOCK_FILE " %s; it is made anew, and kept as %s", why,
-                  to);
-    for (int i = 0; i < 3; i++) {
-        snprintf(from, sizeof from, "%s/" STOCK_FILE "%s", directory, suffixes[i]);
-        snprintf(to, sizeof to, "%s/" STOCK_FILE ".aside-%d%s", directory, number - 1, suffixes[i]);
-        if (disk_rename(from, to) != 0 && errno != ENOENT)
-            return failure_set(failure, "FAILED", "%s: %s", from, strerror(errno));
-    }
+    int64_t start, end = 0;
+    applier->fold = fold_new(applier->stock);
+    applier->answer = answer_new(stock_db(applier->stock));
+    if (!applier->fold || !applier->answer)
+        return failure_set(failure, "NO_MEMORY", "no memory for the applier");
+    if (journal_reader_bounds(applier->journal, TEXT_LITERAL(STOCK_TOPIC), 0, &start, &end,
+                              failure) < 0)
+        return -1;
+    journal_reader_release(applier->journal); /* a segment is sealed when nobody holds it */
+    atomic_store(&applier->applied, stock_progress(applier->stock, 0)->applied);
+    if (end - atomic_load(&applier->applied) > BEHIND_DOCUMENTS)
+        atomic_store(&applier->rebuilding, true);
     return 0;
 }
 
-static int open_stock(struct applier *applier, struct applier_recovery *recovery,
-                      struct failure *failure)
+static void end_on_stock(struct applier *applier)
 {
-    struct failure why = {0};
-    int64_t start, end;
-    int64_t cache_bytes = applier->options.cache_bytes;
-    int opened = stock_open(&applier->stock, STOCK_LIVE, applier->directory, cache_bytes, &why);
-    const char *reason = opened == 1 ? "is of another form" : opened < 0 ? why.message : NULL;
-    if (opened < 0 && strcmp(why.code, "DAMAGED") != 0) { /* it may be sound: ask again later */
-        *failure = why;
-        return -1;
-    }
-    if (!reason) {
-        int found = journal_reader_bounds(applier->journal, TEXT_LITERAL(STOCK_TOPIC), 0, &start,
-                                          &end, failure);
-        if (found < 0)
-            return -1;
-        if (stock_progress(applier->stock, 0)->applied > (found ? end : 0))
-            reason = "is ahead of the journal, which must be an older copy";
-    }
-    journal_reader_release(applier->journal); /* a segment is sealed when nobody holds it */
-    if (!reason)
-        return 0;
+    answer_free(applier->answer);
+    fold_free(applier->fold);
     stock_close(applier->stock);
+    applier->answer = NULL;
+    applier->fold = NULL;
     applier->stock = NULL;
-    recovery->rebuilding = applier->rebuilding = true;
-    if (set_aside(applier->directory, reason, failure) != 0)
-        return -1;
-    opened = stock_open(&applier->stock, STOCK_LIVE, applier->directory, cache_bytes, failure);
-    return opened == 0 ? 0 : -1;
 }
 
 int applier_new(struct applier **out, const struct applier_options *options,
@@ -97,16 +79,14 @@ int applier_new(struct applier **out, const struct applier_options *options,
     atomic_store(&applier->documents, options->documents);
     *recovery = (struct applier_recovery){0};
     if (journal_reader_open(&applier->journal, applier->directory, failure) != 0 ||
-        open_stock(applier, recovery, failure) != 0)
+        live_open(&applier->stock, applier->directory, options->cache_bytes, applier->journal,
+                  &recovery->rebuilding, failure) != 0 ||
+        begin_on_stock(applier, failure) != 0)
         goto failed;
-    applier->fold = fold_new(applier->stock);
-    applier->answer = answer_new(stock_db(applier->stock));
-    if (!applier->fold || !applier->answer) {
-        failure_set(failure, "NO_MEMORY", "no memory for the applier");
-        goto failed;
-    }
-    recovery->applied = stock_progress(applier->stock, 0)->applied;
-    atomic_store(&applier->applied, recovery->applied);
+    if (recovery->rebuilding)
+        atomic_store(&applier->rebuilding, true);
+    recovery->rebuilding = atomic_load(&applier->rebuilding);
+    recovery->applied = atomic_load(&applier->applied);
     *out = applier;
     return 0;
 failed:
@@ -153,9 +133,7 @@ void applier_stop(struct applier *applier)
     atomic_store(&applier->stopping, true);
     worker_stop(applier->worker);
     hand_back_waiting(applier);
-    answer_free(applier->answer);
-    fold_free(applier->fold);
-    stock_close(applier->stock);
+    end_on_stock(applier);
     journal_reader_close(applier->journal);
     queue_destroy(&applier->awaited);
     free(applier);
@@ -224,8 +202,10 @@ static enum db_result fold_some(struct applier *applier, int64_t *documents, boo
         if (found == 0)
             return DB_DONE;
         bytes += batch.records.length;
+        bool hole = batch.format == BATCH_FORMAT_HOLE; /* one step, however wide */
         enum db_result result =
-            fold_batch(applier->fold, 0, &batch, progress->applied + most - *documents, documents);
+            fold_batch(applier->fold, 0, &batch,
+                       hole ? INT64_MAX : progress->applied + most - *documents, documents);
         journal_reader_rest(applier->journal);
         if (result == DB_DAMAGED)
             incident_note(INCIDENT_BATCH_DAMAGED,
@@ -239,9 +219,8 @@ static enum db_result fold_some(struct applier *applier, int64_t *documents, boo
 
 static void note_caught_up(struct applier *applier)
 {
-    if (!applier->rebuilding)
+    if (!atomic_exchange(&applier->rebuilding, false))
         return;
-    applier->rebuilding = false;
     incident_note(INCIDENT_STOCK_REBUILT, STOCK_FILE " is made anew up to offset %lld",
                   (long long)atomic_load(&applier->applied));
 }
@@ -256,13 +235,48 @@ static void note_outcomes(const struct applier *applier, const struct progress *
     } told[] = {{OUTCOME_REJECTED, INCIDENT_DOCUMENT_REJECTED},
                 {OUTCOME_CONFLICT, INCIDENT_DOCUMENT_CONFLICT}};
     const struct progress *after = stock_progress(applier->stock, 0);
-    for (int i = 0; i < 2 && !applier->rebuilding; i++) {
+    for (int i = 0; i < 2 && !atomic_load(&applier->rebuilding); i++) {
         int64_t more = after->outcomes[told[i].outcome] - before->outcomes[told[i].outcome];
         if (more > 0)
             incident_note_many(told[i].kind, more, "%lld of the offsets %lld to %lld",
                                (long long)more, (long long)before->applied,
                                (long long)after->applied - 1);
     }
+}
+
+/* The stock file turned out to be damaged while it was worked on: once, it is set aside and made
+ * anew without a restart. True where that could be done. */
+static bool make_anew(struct applier *applier)
+{
+    struct failure failure;
+    if (applier->made_anew_while_running)
+        return false;
+    applier->made_anew_while_running = true;
+    end_on_stock(applier);
+    if (live_make_anew(&applier->stock, applier->directory, applier->options.cache_bytes,
+                       "turned out to be damaged", &failure) != 0 ||
+        begin_on_stock(applier, &failure) != 0) {
+        incident_note(INCIDENT_APPLIER_STANDS_FAILED, "%s", failure.message);
+        end_on_stock(applier);
+        return false;
+    }
+    atomic_store(&applier->rebuilding, true);
+    atomic_fetch_add(&applier->stock_files, 1);
+    return true;
+}
+
+/* The transaction was not made. True where there is more to apply all the same. */
+static bool give_up(struct applier *applier, enum db_result result)
+{
+    bool damaged = db_last_result(stock_db(applier->stock)) == DB_DAMAGED;
+    if (!damaged || applier->made_anew_while_running)
+        stock_rollback(applier->stock);
+    if (damaged && make_anew(applier))
+        return true;
+    if (applier->stock)
+        atomic_store(&applier->applied, stock_progress(applier->stock, 0)->applied);
+    set_health(applier, damaged ? DB_DAMAGED : result);
+    return false;
 }
 
 /* One transaction. True where there is more to apply. */
@@ -287,15 +301,12 @@ static bool apply_some(struct applier *applier)
         result = fold_some(applier, &documents, &more);
     if (result == DB_DONE)
         result = stock_commit(applier->stock);
-    if (result == DB_DONE) {
-        note_outcomes(applier, &before);
-    } else {
-        stock_rollback(applier->stock);
-        more = false;
-    }
+    if (result != DB_DONE)
+        return give_up(applier, result);
+    note_outcomes(applier, &before);
     atomic_store(&applier->applied, stock_progress(applier->stock, 0)->applied);
     set_health(applier, result);
-    if (result == DB_DONE && !more)
+    if (!more)
         note_caught_up(applier);
     return more;
 }
@@ -321,10 +332,25 @@ static int look_at_duplicate(struct applier *applier, struct append *append)
     return 0;
 }
 
+/* While the stock file is made anew nobody waits for what lies at its end. Always true. */
+static bool answer_behind(struct append *append)
+{
+    append->error = "APPLIER_BEHIND";
+    append->message = append->duplicate
+                          ? "this seq was journaled before; whether by this document can be told "
+                            "when the stock is made anew: send it again later"
+                          : "journaled, but applied only when the stock is made anew: ask later";
+    return true;
+}
+
 /* True where the append is answered, one way or the other. */
 static bool answer_one(struct applier *applier, struct append *append)
 {
     bool well = atomic_load(&applier->health) == APPLIER_OK;
+    bool behind = well && atomic_load(&applier->rebuilding) &&
+                  (append->offset < 0 || append->offset >= atomic_load(&applier->applied));
+    if (behind)
+        return answer_behind(append);
     if (append->duplicate && well && look_at_duplicate(applier, append) != 0)
         return false; /* cannot be told now; looked up again in a second */
     int64_t at = append->offset;
@@ -332,8 +358,9 @@ static bool answer_one(struct applier *applier, struct append *append)
         at = append->known_at; /* its own place is forgotten: what became of its id is not */
     if (!append->wants_outcome || (append->reused && at < 0))
         return true;
-    if (at >= 0 && answer_add(applier->answer, append->partition, at, append->record.value,
-                              &append->outcome) == 0)
+    if (at >= 0 && applier->answer &&
+        answer_add(applier->answer, append->partition, at, append->record.value,
+                   &append->outcome) == 0)
         return true;
     if (well)
         return false;
@@ -345,7 +372,7 @@ static bool answer_one(struct applier *applier, struct append *append)
 /* Its document is applied, or will not be while this lasts, or nobody knows where it is. */
 static bool is_due(const struct applier *applier, const struct append *append, bool caught_up)
 {
-    if (atomic_load(&applier->health) != APPLIER_OK)
+    if (atomic_load(&applier->health) != APPLIER_OK || atomic_load(&applier->rebuilding))
         return true;
     return append->offset < 0 ? caught_up : append->offset < atomic_load(&applier->applied);
 }
@@ -410,6 +437,8 @@ void applier_set_documents(struct applier *applier, int64_t documents)
 void applier_figures(const struct applier *applier, struct applier_figures *figures)
 {
     figures->applied = atomic_load(&applier->applied);
+    figures->rebuilding = atomic_load(&applier->rebuilding);
+    figures->stock_files = atomic_load(&applier->stock_files);
     figures->health = (enum applier_health)atomic_load(&applier->health);
 }
 

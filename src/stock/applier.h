@@ -29,16 +29,19 @@ enum applier_health {
 struct applier_figures {
     int64_t applied; /* of partition 0 */
     enum applier_health health;
+    bool rebuilding;     /* the stock file is made anew, or is far behind: figures are old */
+    int64_t stock_files; /* grows when the file was made anew: who reads it must open it again */
 };
 
 /* What was found at start, for the log. */
 struct applier_recovery {
     int64_t applied; /* where the stock file stands */
-    bool rebuilding; /* there was no usable stock file: it is made anew from the journal */
+    bool rebuilding; /* it is made anew from the journal, or so far behind that it must have been */
 };
 
-/* Opens the stock file; one that is of another form, damaged, or ahead of the journal (the journal
- * was restored from an older copy) is set aside under another name and made anew. 0 or -1. */
+/* Opens the stock file, or sets it aside and makes it anew (live.h), then or when it turns out to
+ * be damaged while it is worked on, which is done once. Until it has caught up, who would wait for
+ * what lies ahead is answered APPLIER_BEHIND. 0 or -1. */
 int applier_new(struct applier **out, const struct applier_options *options,
                 struct applier_recovery *recovery, struct failure *failure)
     __attribute__((warn_unused_result));

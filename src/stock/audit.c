@@ -167,13 +167,13 @@ int audit_directory(const char *directory, audit_progress *progress, void *conte
 
 void audit_add_json(const struct audit *audit, struct buffer *out)
 {
-    buffer_add_format(out,
-                      "\"sound\":%s,\"segments\":%lld,\"batches\":%lld,\"records\":%lld,"
-                      "\"documents\":%lld,\"movements\":%lld,\"stock_rows\":%lld,\"applied\":%lld",
-                      audit->sound ? "true" : "false", (long long)audit->segments,
-                      (long long)audit->batches, (long long)audit->records,
-                      (long long)audit->documents, (long long)audit->movements,
-                      (long long)audit->stock_rows, (long long)audit->applied);
+    buffer_add_format(
+        out,
+        "\"sound\":%s,\"segments\":%lld,\"batches\":%lld,\"records\":%lld,"
+        "\"lost\":%lld,\"documents\":%lld,\"movements\":%lld,\"stock_rows\":%lld,\"applied\":%lld",
+        audit->sound ? "true" : "false", (long long)audit->segments, (long long)audit->batches,
+        (long long)audit->records, (long long)audit->lost, (long long)audit->documents,
+        (long long)audit->movements, (long long)audit->stock_rows, (long long)audit->applied);
     if (audit->sound)
         return;
     buffer_add_string(out, ",\"fault\":");

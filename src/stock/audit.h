@@ -24,6 +24,7 @@ struct audit {
     int64_t segments;
     int64_t batches;
     int64_t records;
+    int64_t lost;      /* offsets stated as lost (batch.h): a loss that is told is no fault */
     int64_t documents; /* folded */
     int64_t movements;
     int64_t stock_rows;

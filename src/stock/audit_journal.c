@@ -125,7 +125,10 @@ static int check_batch(struct auditing *auditing, struct chain *chain, const str
         return audit_fault(auditing, chain->topic, chain->partition, batch->base_offset,
                            "the batch's lengths do not fit");
     chain->expected = batch->base_offset + batch->count;
-    auditing->audit->records += batch->count;
+    if (batch->format == BATCH_FORMAT_HOLE)
+        auditing->audit->lost += batch->count;
+    else
+        auditing->audit->records += batch->count;
     auditing->audit->batches++;
     return 0;
 }

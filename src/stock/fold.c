@@ -316,6 +316,11 @@ enum db_result fold_batch(struct fold *fold, int partition, const struct batch *
     struct progress *progress = stock_progress(fold->stock, partition);
     if (!progress)
         return DB_FAILED;
+    if (batch->format == BATCH_FORMAT_HOLE) {
+        int64_t next = batch->base_offset + batch->count;
+        progress->applied = next < until ? next : until;
+        return DB_DONE;
+    }
     struct batch_cursor cursor;
     struct record record;
     struct text meta;

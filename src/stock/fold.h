@@ -13,7 +13,8 @@ void fold_free(struct fold *fold);
 
 /* Applies the records of `batch` from the partition's applied offset on, and below `until`. Inside
  * a transaction of the stock; after anything but DB_DONE the caller rolls it back. DB_DAMAGED where
- * the batch is not whole. *documents grows by what was applied. */
+ * the batch is not whole. A hole is stepped over: nothing but the offset moves. *documents grows by
+ * what was applied. */
 enum db_result fold_batch(struct fold *fold, int partition, const struct batch *batch,
                           int64_t until, int64_t *documents) __attribute__((warn_unused_result));
 

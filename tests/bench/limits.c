@@ -229,7 +229,7 @@ static void measure_sqlite(struct turns *turns, struct ring *ring, const char *d
     snprintf(path, sizeof path, "%s/limits.db", directory);
     remove_database(path);
     struct table table = {.ring = ring, .rows = rows};
-    if (db_open(&table.db, path, &(struct db_options){DB_OWNER, DB_SYNC_FULL, 0}, &failure) != 0)
+    if (db_open(&table.db, path, &(struct db_options){.mode = DB_OWNER}, &failure) != 0)
         give_up("%s", failure.message);
     if (db_execute(table.db, "CREATE TABLE receipt(id INTEGER PRIMARY KEY, document BLOB)") !=
         DB_DONE)

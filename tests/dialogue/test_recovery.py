@@ -116,13 +116,6 @@ def test_an_older_stock_file_catches_up(shop):
     daemon.till().expect_stock(A="20")
 
 
-def test_an_active_segment_of_garbage_is_named_and_kept(shop):
-    daemon = stopped(shop)
-    active = segments(daemon)[-1]
-    overwrite(active, b"this is no database" * 1000)
-    refuses_to_start(shop, daemon, os.path.basename(active))
-
-
 def test_an_active_segment_of_a_later_form_is_named_and_kept(shop):
     daemon = stopped(shop)
     active = segments(daemon)[-1]

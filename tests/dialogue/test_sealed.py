@@ -27,17 +27,6 @@ def rolled(shop, directory):
     return daemon
 
 
-def test_without_its_newest_segment_a_journal_is_not_written_on(shop):
-    for number, damage in enumerate((os.unlink, lambda path: os.truncate(path, 0))):
-        directory = f"data{number}"
-        shop.leave_unverified(directory)
-        daemon = rolled(shop, directory)
-        same(daemon.stop(), 0, "exit status")
-        damage(segment(daemon, 1))
-        result = shop.tillqd("-d", daemon.directory, "-l", "127.0.0.1:0", status=1)
-        true("0000000000.db is sealed" in result.stderr, f"got {result.stderr!r}")
-
-
 def test_a_sync_that_fails_in_a_roll_is_final_and_nothing_acknowledged_is_lost(shop):
     disk = Disk(shop, files="0000000001.db-wal")
     daemon = shop.daemon(**disk.options())

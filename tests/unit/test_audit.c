@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include "base/json.h"
+#include "journal/journal_internal.h"
 #include "journal/segment.h"
 #include "stock/applier.h"
 #include "stock/audit.h"
@@ -283,9 +284,10 @@ static void damage_in_another_topic_is_found(void **state)
 static void a_seq_that_is_journaled_twice_is_found(void **state)
 {
     struct fixture *fixture = *state;
-    change_segment(fixture, 2,
-                   "CREATE TABLE kept AS SELECT * FROM tillq_producer; DELETE FROM tillq_producer");
+    change_segment(fixture, 2, "CREATE TABLE kept AS SELECT * FROM tillq_producer");
     scene_open(&fixture->scene);
+    producers_free(fixture->scene.journal->producers);
+    fixture->scene.journal->producers = producers_new(); /* it forgets who has sent what */
     assert_int_equal(scene_put(&fixture->scene, append_sent("T01", 89, "7")), 90);
     change_segment(fixture, 2, "REPLACE INTO tillq_producer SELECT * FROM kept; DROP TABLE kept");
     expect_fault(fixture, "seq 89 of terminal T01 is journaled twice", STOCK_TOPIC, 90);

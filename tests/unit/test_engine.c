@@ -146,8 +146,8 @@ static void an_audit_is_answered(void **state)
 {
     ask(*state, PUT("1"), TAKEN("0"));
     ask(*state, "{\"op\":\"verify\"}\n",
-        "{\"ok\":true,\"sound\":true,\"segments\":1,\"batches\":1,\"records\":1,\"documents\":1,"
-        "\"movements\":1,\"stock_rows\":1,\"applied\":1}\n");
+        "{\"ok\":true,\"sound\":true,\"segments\":1,\"batches\":1,\"records\":1,\"lost\":0,"
+        "\"documents\":1,\"movements\":1,\"stock_rows\":1,\"applied\":1}\n");
 }
 
 static void a_refusal_of_the_journal_is_told(void **state)

@@ -67,16 +67,23 @@ static void move_segment(const struct scene *scene, int64_t from, int64_t to)
 
 /* --- looking --- */
 
-static void expect_refused(struct scene *scene, const char *code)
+/* A start does not write on it: it is set aside. Puts it back for the next look. */
+static void expect_set_aside(struct scene *scene, int64_t number)
 {
-    struct failure failure = {0};
-    struct journal_options options = {.directory = scene->directory,
-                                      .segment_bytes = scene->segment_bytes,
-                                      .clock = &scene->clock};
-    if (journal_open(&scene->journal, &options, &scene->recovery, &failure) == 0)
-        fail_msg("opened");
-    scene->journal = NULL;
-    assert_string_equal(failure.code, code);
+    static const char *const endings[] = {"", "-wal", "-shm"};
+    char path[PATH_MAX];
+    scene_open(scene);
+    assert_true(scene->recovery.salvaged);
+    scene_close(scene);
+    segment_path(path, scene->directory, number);
+    for (size_t i = 0; i < COUNT(endings); i++) {
+        char aside[PATH_MAX + 32], back[PATH_MAX + 32];
+        snprintf(aside, sizeof aside, "%s.damaged-1%s", path, endings[i]);
+        snprintf(back, sizeof back, "%s%s", path, endings[i]);
+        unlink(back);
+        if (access(aside, F_OK) == 0)
+            assert_int_equal(rename(aside, back), 0);
+    }
 }
 
 static void expect_unsound(const struct scene *scene, const char *fault)
@@ -182,7 +189,7 @@ static void offsets_that_cannot_be_are_damage(void **state)
     struct scene *scene = *state;
     for (size_t i = 0; i < COUNT(sets); i++) {
         run_on_segment(scene, 2, sets[i]);
-        expect_refused(scene, "DAMAGED");
+        expect_set_aside(scene, 2);
         expect_unsound(scene, "a batch of");
         expect_found(scene, 2, -1);
         run_on_segment(scene, 2, "UPDATE \"stock-0\" SET base_offset=2, count=1");
@@ -201,7 +208,7 @@ static void places_that_cannot_be_are_damage(void **state)
         run_on_segment(scene, 2, "CREATE TABLE kept AS SELECT * FROM tillq_partition");
         snprintf(sql, sizeof sql, "UPDATE tillq_partition SET %s", sets[i]);
         run_on_segment(scene, 2, sql);
-        expect_refused(scene, "DAMAGED");
+        expect_set_aside(scene, 2);
         expect_unsound(scene, "");
         run_on_segment(scene, 2,
                        "DELETE FROM tillq_partition; INSERT INTO tillq_partition SELECT * FROM "

@@ -434,12 +434,6 @@ static void a_journal_of_another_format_is_left_alone(void **state)
     expect_refused(*state, "UPDATE tillq_format SET version=2", "format 2");
 }
 
-static void a_state_that_is_none_is_not_believed(void **state)
-{
-    expect_refused(*state, "INSERT INTO tillq_producer VALUES('T01',5,0,'[[4,2]]')",
-                   "cannot be read");
-}
-
 static void a_directory_that_is_not_there_is_named(void **state)
 {
     struct scene *scene = *state;
@@ -480,7 +474,6 @@ int main(void)
         TEST(what_was_not_sealed_is_after_a_restart),
         TEST(sealing_waits_for_a_reader_and_goes_on_when_it_has_gone),
         TEST(a_journal_of_another_format_is_left_alone),
-        TEST(a_state_that_is_none_is_not_believed),
         TEST(a_directory_that_is_not_there_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* journal, where the disk does not play along: nobody in a failed commit is acknowledged, memory is
- * what is on disk, and what cannot be read is never taken for empty. */
+/* journal, where the disk does not play along: nobody in a failed commit is acknowledged, and
+ * memory is what is on disk. */
 #include <sys/stat.h>
 
 #include "journal/journal_internal.h"
@@ -226,59 +226,6 @@ static void after_a_failed_write_nothing_is_written_until_a_restart(void **state
     assert_int_equal(scene_put(scene, append_sent("T01", 500, "2")), acknowledged);
 }
 
-/* --- what cannot be read --- */
-
-static void scribble(const char *path, long at, int bytes)
-{
-    FILE *file = fopen(path, "r+");
-    assert_non_null(file);
-    assert_int_equal(fseek(file, at, SEEK_SET), 0);
-    for (int i = 0; i < bytes; i++)
-        fputc(0xa5, file);
-    fclose(file);
-}
-
-static void expect_not_opened(struct scene *scene)
-{
-    struct failure failure;
-    struct journal_options options = {.directory = scene->directory,
-                                      .segment_bytes = scene->segment_bytes,
-                                      .clock = &scene->clock};
-    if (journal_open(&scene->journal, &options, &scene->recovery, &failure) == 0)
-        fail_msg("opened, segment %" PRId64 " active", journal_active_segment(scene->journal));
-    scene->journal = NULL;
-}
-
-static void producers_that_cannot_be_read_are_not_taken_for_none(void **state)
-{
-    struct scene *scene = *state;
-    char name[64], path[PATH_MAX];
-    scene_put(scene, append_sent("T01", 0, "1"));
-    int64_t page = db_int_of(scene->journal->db,
-                             "SELECT rootpage FROM sqlite_schema WHERE name='tillq_producer'", 0);
-    for (int i = 0; i < 300; i++) {
-        snprintf(name, sizeof name, "a terminal with quite a long name, number %d", i);
-        scene_put(scene, append_sent(name, 5, "1"));
-    }
-    scene_close(scene);
-    segment_path(path, scene->directory, 0);
-    scribble(path, (page - 1) * 4096, 4096);
-    expect_not_opened(scene);
-}
-
-static void a_newest_segment_that_cannot_be_read_is_not_taken_for_half_made(void **state)
-{
-    struct scene *scene = *state;
-    char path[PATH_MAX];
-    scene_put(scene, append_of(STOCK_TOPIC, "1"));
-    scene_roll(scene);
-    scene_put(scene, append_of(STOCK_TOPIC, "2"));
-    scene_close(scene);
-    segment_path(path, scene->directory, 1);
-    scribble(path, 100, 400); /* the first page's tree, behind a sound header */
-    expect_not_opened(scene);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -292,8 +239,6 @@ int main(void)
         TEST(a_refused_statement_takes_the_whole_commit_with_it_and_nothing_more),
         TEST(a_journal_that_is_held_refuses_and_goes_on_later),
         TEST(after_a_failed_write_nothing_is_written_until_a_restart),
-        TEST(producers_that_cannot_be_read_are_not_taken_for_none),
-        TEST(a_newest_segment_that_cannot_be_read_is_not_taken_for_half_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

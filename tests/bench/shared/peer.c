@@ -73,7 +73,8 @@ static void open_from(struct peer *peer, const char *directory)
 static void open_to(struct peer *peer, const char *path, int64_t cache_bytes)
 {
     struct failure failure;
-    struct db_options options = {DB_OWNER, DB_SYNC_NORMAL, cache_bytes};
+    struct db_options options = {
+        .mode = DB_OWNER, .sync = DB_SYNC_NORMAL, .cache_bytes = cache_bytes};
     if (db_open(&peer->to, path, &options, &failure) != 0)
         give_up("%s", failure.message);
     if (db_execute(peer->to, stock_schema) != DB_DONE)

@@ -1,0 +1,25 @@
+/* db_log: what a database's write-ahead log says of itself.
+ *
+ * SQLite reads a log up to the first frame that is not whole and forgets the rest, which is right
+ * after a crash: what is torn was never acknowledged. It is not right where the log was damaged
+ * later: then whole commits lie behind the bad frame. Each frame's checksum goes on from the one
+ * before, so frames behind a bad one can still be told from leftovers.
+ *
+ * A log is called damaged only where, behind the bad frame, a commit ended and another one began:
+ * the next commit is written after the one before is synced, so no crash leaves that behind. */
+#ifndef TILLQ_BASE_DB_LOG_H
+#define TILLQ_BASE_DB_LOG_H
+
+#include "base/db.h"
+
+struct db_log {
+    int64_t frames;    /* whole ones, from the start: what SQLite reads, or a little more */
+    bool damaged;      /* see above */
+    int64_t bad_frame; /* the first that is not whole, counted from 0; -1 = none */
+};
+
+/* Looks through the log of a database that has been read from. 0; -1 where it cannot be read, or no
+ * memory. No log, or an empty one: no frames, not damaged. */
+int db_log_look(struct db *db, struct db_log *log) __attribute__((warn_unused_result));
+
+#endif
