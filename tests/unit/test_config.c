@@ -398,13 +398,14 @@ static void takes_over_what_may_change_at_run_time(void **state)
     config_reload(&running, &fresh, write_report, &report);
     assert_string_equal(report.lines, "");
 
-    fresh = read_text("[daemon]\ndirectory = /srv\nlog_level = debug\nshop = b\n"
-                      "[listen]\nlisten = 127.0.0.1:1\nauth = none\nmanagement = M01\n"
-                      "[limits]\nmax_line = 2 MiB\nmax_connections = 2\nmax_in_flight = 3\n"
-                      "max_pending = 4 MiB\nmax_reply = 5 MiB\nhello_timeout_s = 5\nidle_timeout_s = 6\n"
-                      "[journal]\nsegment_bytes = 7 MiB\nbatch_records = 8\njournal_cache = 9 MiB\n"
-                      "reserve = 10 MiB\n"
-                      "[stock]\napply_documents = 10\nstock_cache = 11 MiB\n");
+    fresh = read_text(
+        "[daemon]\ndirectory = /srv\nlog_level = debug\nshop = b\n"
+        "[listen]\nlisten = 127.0.0.1:1\nauth = none\nmanagement = M01\n"
+        "[limits]\nmax_line = 2 MiB\nmax_connections = 2\nmax_in_flight = 3\n"
+        "max_pending = 4 MiB\nmax_reply = 5 MiB\nhello_timeout_s = 5\nidle_timeout_s = 6\n"
+        "[journal]\nsegment_bytes = 7 MiB\nbatch_records = 8\njournal_cache = 9 MiB\n"
+        "reserve = 10 MiB\n"
+        "[stock]\napply_documents = 10\nstock_cache = 11 MiB\n");
     config_reload(&running, &fresh, write_report, &report);
     assert_string_equal(report.lines,
                         "-directory +log_level -shop -listen -auth +management +max_line "
