@@ -394,14 +394,13 @@ int64_t db_changes(struct db *db)
     return sqlite3_changes64(db->handle);
 }
 
-enum db_result db_checkpoint(struct db *db)
+static enum db_result checkpoint(struct db *db, int mode)
 {
     int in_log = 0, moved = 0;
     if (db->doubtful && settle_log(db->path, NULL) != 0)
         return DB_FAILED;
     db->doubtful = false;
-    int code =
-        sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
+    int code = sqlite3_wal_checkpoint_v2(db->handle, NULL, mode, &in_log, &moved);
     enum db_result result = judge(db, code, "checkpoint");
     db->doubtful = result == DB_FAILED;
     if (result == DB_DONE) {
@@ -409,6 +408,16 @@ enum db_result db_checkpoint(struct db *db)
         db->log_pages_moved = moved;
     }
     return result;
+}
+
+enum db_result db_checkpoint(struct db *db)
+{
+    return checkpoint(db, SQLITE_CHECKPOINT_PASSIVE);
+}
+
+enum db_result db_empty_log(struct db *db)
+{
+    return checkpoint(db, SQLITE_CHECKPOINT_TRUNCATE);
 }
 
 int db_log_pages(const struct db *db)

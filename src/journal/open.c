@@ -227,7 +227,7 @@ static int settle_log(struct journal *journal, int64_t log_bytes, struct failure
 {
     if (log_bytes == 0 || PLANTED(NO_SYNC_AT_START))
         return 0;
-    enum db_result result = db_checkpoint(journal->db);
+    enum db_result result = db_empty_log(journal->db);
     if (result >= DB_DAMAGED)
         return failure_set(failure, "FAILED", "%s: its log cannot be put on the disk",
                            db_path(journal->db));

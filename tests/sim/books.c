@@ -193,6 +193,11 @@ static int64_t read_topic(struct books *books, struct journal_reader *reader, co
         struct batch_cursor cursor;
         struct record record;
         struct text meta;
+        if (batch.format == BATCH_FORMAT_HOLE) {
+            breach_tell(books->breach, "%s: offsets %" PRId64 " to %" PRId64 " are given up as lost",
+                        topic, batch.base_offset, batch.base_offset + batch.count - 1);
+            break;
+        }
         batch_start(&cursor, &batch);
         int more;
         while ((more = batch_next(&cursor, &record, &meta)) == 1) {
