@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define WORTH_MOVING_BYTES 4096
+
 /* What stands behind the first `keep` bytes. */
 static void wipe(const struct buffer *buffer, size_t keep)
 {
@@ -46,6 +48,18 @@ static char *grown(struct buffer *buffer, size_t capacity)
     return bytes;
 }
 
+void buffer_fit(struct buffer *buffer, size_t keep_bytes)
+{
+    if (buffer->capacity <= keep_bytes || buffer->length >= buffer->capacity / 4 * 3)
+        return;
+    size_t capacity = buffer->length > keep_bytes ? buffer->length : keep_bytes;
+    char *bytes = capacity > 0 ? grown(buffer, capacity) : NULL;
+    if (!bytes)
+        return;
+    buffer->bytes = bytes;
+    buffer->capacity = capacity;
+}
+
 char *buffer_reserve(struct buffer *buffer, size_t length)
 {
     if (buffer->failed)
@@ -84,6 +98,18 @@ void buffer_add(struct buffer *buffer, const void *bytes, size_t length)
 void buffer_add_text(struct buffer *buffer, struct text text)
 {
     buffer_add(buffer, text.bytes, text.length);
+}
+
+void buffer_add_buffer(struct buffer *buffer, struct buffer *from)
+{
+    if (buffer->length > 0 || buffer->failed || from->failed || from->length < WORTH_MOVING_BYTES) {
+        buffer_add_text(buffer, buffer_text(from));
+        buffer_clear(from);
+        return;
+    }
+    struct buffer empty = *buffer;
+    *buffer = *from;
+    *from = empty;
 }
 
 void buffer_add_string(struct buffer *buffer, const char *string)

@@ -26,6 +26,8 @@ void buffer_free(struct buffer *buffer);  /* leaves an empty, usable buffer, as 
 void buffer_clear(struct buffer *buffer); /* keeps the memory, forgets the failure */
 /* As clear, but gives memory back where more than `keep_bytes` are held. */
 void buffer_shrink(struct buffer *buffer, size_t keep_bytes);
+/* Gives memory back where it holds more than `keep_bytes` and a third more than what lies in it. */
+void buffer_fit(struct buffer *buffer, size_t keep_bytes);
 
 /* Room for `length` more bytes; NULL (and failed) where there is no memory. The caller writes there
  * and then adds to buffer->length what it wrote. */
@@ -42,6 +44,10 @@ void buffer_add_format(struct buffer *buffer, const char *format, ...)
 void buffer_add_json(struct buffer *buffer, struct text text);
 /* LEB128, 7 bits a byte, low bits first; at most 10 bytes. */
 void buffer_add_varint(struct buffer *buffer, uint64_t value);
+
+/* Adds what is in `from` and empties that one: a long one moves over as it is where nothing lies in
+ * the way. Neither may be secret. */
+void buffer_add_buffer(struct buffer *buffer, struct buffer *from);
 
 /* Takes the first `length` bytes away. */
 void buffer_consume(struct buffer *buffer, size_t length);

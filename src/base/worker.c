@@ -6,11 +6,13 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 struct worker {
     struct worker_duty duty;
     const struct clock *clock;
+    int niceness;
     pthread_t thread;
     pthread_mutex_t mutex; /* guards the three below */
     pthread_cond_t wake;
@@ -56,6 +58,9 @@ static void *run(void *argument)
 {
     struct worker *worker = argument;
     enum worker_next next = WORKER_SLEEP;
+    /* On Linux this is the calling thread's own, against POSIX. To go lower is always allowed. */
+    if (worker->niceness > 0)
+        setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + worker->niceness);
     while (next == WORKER_AGAIN || wait_for_ring(worker, next)) {
         atomic_store(&worker->busy_since_us, clock_monotonic_us(worker->clock));
         next = worker->duty.step(worker->duty.context);
@@ -79,11 +84,18 @@ static int start_thread(struct worker *worker)
 int worker_start(struct worker **out, const struct worker_duty *duty, const struct clock *clock,
                  struct failure *failure)
 {
+    return worker_start_nice(out, duty, clock, 0, failure);
+}
+
+int worker_start_nice(struct worker **out, const struct worker_duty *duty,
+                      const struct clock *clock, int niceness, struct failure *failure)
+{
     struct worker *worker = calloc(1, sizeof *worker);
     if (!worker)
         return failure_set(failure, "NO_MEMORY", "%s: no memory for a thread", duty->name);
     worker->duty = *duty;
     worker->clock = clock;
+    worker->niceness = niceness;
     pthread_mutex_init(&worker->mutex, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);

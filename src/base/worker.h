@@ -34,6 +34,12 @@ struct worker_duty {
 /* Starts the thread, with all signals blocked. 0 or -1. */
 int worker_start(struct worker **out, const struct worker_duty *duty, const struct clock *clock,
                  struct failure *failure) __attribute__((warn_unused_result));
+/* The same; the thread gives way to the others where the processors are short, by so much
+ * (nice(2)).
+ */
+int worker_start_nice(struct worker **out, const struct worker_duty *duty,
+                      const struct clock *clock, int niceness, struct failure *failure)
+    __attribute__((warn_unused_result));
 /* Any thread: there is something to do. Rings may merge; a ring is never lost. */
 void worker_ring(struct worker *worker);
 /* The same, and somebody waits for it: a rest is cut short. */

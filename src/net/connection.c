@@ -20,6 +20,7 @@
 #define NEWCOMER (AT_ONCE + 200)     /* of a new one: quiet for a tenth of a second makes it good */
 #define GREEDY_INPUT_BYTES 4096      /* what is read at a time of one that takes more */
 #define OUTPUT_KEPT_BYTES (16 << 10) /* memory an idle connection may hold on to */
+#define UNSENT_BYTES (128 << 10)     /* what the kernel takes of a reply ahead of its taker */
 
 struct connection {
     struct connection_owner *owner;
@@ -77,6 +78,8 @@ static bool send_output(struct connection *connection)
     buffer_consume(output, sent);
     if (output->length == 0)
         buffer_shrink(output, OUTPUT_KEPT_BYTES);
+    else
+        buffer_fit(output, OUTPUT_KEPT_BYTES); /* what is counted as unread is what is held */
     return true;
 }
 
@@ -359,6 +362,17 @@ static void enlist(struct connection *connection, struct connection_owner *owner
     engine_count_connection(owner->engine, 1);
 }
 
+/* The kernel would take megabytes for a client that reads nothing, and with them as much work of
+ * the reader's, outside of all that is counted. What is on its way to one that reads has no limit.
+ * Fails on a unix socket, where the kernel takes no more than this anyway. */
+static void prepare_socket(int descriptor)
+{
+    int on = 1, unsent = UNSENT_BYTES;
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+    setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+}
+
 int connection_new(struct connection_owner *owner, int descriptor, const struct tls *tls)
 {
     struct connection *connection = calloc(1, sizeof *connection);
@@ -369,9 +383,7 @@ int connection_new(struct connection_owner *owner, int descriptor, const struct 
     if (transport_init(&connection->transport, descriptor, tls) != 0)
         return fail_new(connection, -1);
     session_set_address(connection->session, address_peer_key(descriptor));
-    int on = 1;
-    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    prepare_socket(descriptor);
     connection->owner = owner;
     connection->connected_us = connection->last_moved_us = clock_monotonic_us(owner->clock);
     event_assign(&connection->read_event, owner->base, descriptor, EV_READ | EV_PERSIST,

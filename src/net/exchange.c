@@ -77,7 +77,7 @@ static void add_answer_to_append(const struct exchange *exchange, struct buffer 
     buffer_add_byte(output, '}');
 }
 
-void exchange_add_reply(const struct exchange *exchange, struct buffer *output)
+void exchange_add_reply(struct exchange *exchange, struct buffer *output)
 {
     const struct append *append = &exchange->append;
     struct failure failure;
@@ -88,7 +88,7 @@ void exchange_add_reply(const struct exchange *exchange, struct buffer *output)
         failure_set(&failure, "NO_MEMORY", "no memory for the reply");
         reply_error(output, exchange->tag, exchange->seq, &failure);
     } else if (exchange->reply.length > 0) {
-        buffer_add_text(output, buffer_text(&exchange->reply));
+        buffer_add_buffer(output, &exchange->reply);
     } else if (operation_only_reads(exchange->operation)) {
         failure_set(&failure, "FAILED", "nobody could be found to answer this");
         reply_error(output, exchange->tag, exchange->seq, &failure);

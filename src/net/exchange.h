@@ -49,7 +49,8 @@ struct exchange *exchange_new(const struct request *request, size_t memory_bytes
 void exchange_free(struct exchange *exchange); /* NULL is fine */
 /* Copies a text into the exchange's memory at *at. */
 struct text exchange_keep(struct text text, char **at);
-/* Adds its line with LF; nothing where none is owed (a put with ack none that was taken). */
-void exchange_add_reply(const struct exchange *exchange, struct buffer *output);
+/* Adds its line with LF; nothing where none is owed (a put with ack none that was taken). To be
+ * asked once: a long reply is moved and not copied. */
+void exchange_add_reply(struct exchange *exchange, struct buffer *output);
 
 #endif

@@ -237,7 +237,10 @@ int server_accept(struct server *server, struct engine *engine, struct failure *
         struct listener *listener = &server->listeners[i];
         listener->event =
             event_new(base, listener->descriptor, EV_READ | EV_PERSIST, on_connection, listener);
-        ok = listener->event && event_add(listener->event, NULL) == 0;
+        /* Newcomers wait behind those who are here, from the start. */
+        ok = listener->event &&
+             event_priority_set(listener->event, CONNECTION_PRIORITY_GREEDY) == 0 &&
+             event_add(listener->event, NULL) == 0;
     }
     return ok ? 0 : failure_set(failure, "NO_MEMORY", "no memory for the listeners");
 }

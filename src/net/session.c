@@ -157,7 +157,7 @@ static void end_without_memory(struct session *session)
     incident_note(INCIDENT_CONNECTION_NO_MEMORY, "a connection is ended: no memory to answer it");
 }
 
-static void add_reply(struct session *session, const struct exchange *exchange)
+static void add_reply(struct session *session, struct exchange *exchange)
 {
     struct buffer *output = &session->output;
     size_t before = output->length;

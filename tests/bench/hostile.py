@@ -11,6 +11,7 @@ import sys
 
 from figures import Figures, ratio
 from house import Failure
+from waiting import poll
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HONEST_TERMINALS = 8
@@ -66,9 +67,15 @@ class Hostile:
         finally:
             for one in attackers:
                 end(one)
+        poll("the crowd to be gone", lambda: self._is_alone(daemon))
         self.figures[name].add(
             quiet_p50_us=quiet["p50_us"], disturbed_p50_us=disturbed["p50_us"],
             quiet_p99_us=quiet["p99_us"], disturbed_p99_us=disturbed["p99_us"])
+
+    def _is_alone(self, daemon):
+        """Nobody is connected but the honest tills and who asks. What a crowd asked for is worked
+        on for a while after it."""
+        return self.house.status(daemon)["connections"] <= HONEST_TERMINALS + 1
 
     def connections_of(self, name):
         return sum(max(1, round(self.settings.hostile_connections * CROWDS[shape]))
@@ -110,12 +117,17 @@ class Honest:
         end(self.process)
 
 
+def run_when_idle():
+    """Nice alone would let it finish its slice of some ms before whoever wakes up."""
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
 def program(name, *arguments, yields=False):
     """One of the programs here, once it says it is ready."""
     process = subprocess.Popen(
         [sys.executable, os.path.join(HERE, name + ".py"), *map(str, arguments)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        preexec_fn=(lambda: os.nice(19)) if yields else None)
+        preexec_fn=run_when_idle if yields else None)
     if process.stdout.readline() != b"ready\n":
         end(process)
         raise Failure(f"{name} {arguments}: did not connect")

@@ -4,7 +4,7 @@ import socket
 
 from documents import receipt
 from matching import ABSENT, same, true
-from waiting import poll
+from waiting import Failure, poll
 
 MIB = 1 << 20
 PAD = "x" * 900_000
@@ -86,6 +86,34 @@ def test_who_takes_no_replies_is_closed_after_the_idle_time(shop):
 
     till.close()
     poll("the deaf one to be closed", only_the_asker_is_left)
+
+
+def unsent_bytes(daemon, client):
+    """What the kernel holds at the daemon's end of a client's connection, not taken yet."""
+    ends = [f"0100007F:{port:04X}" for port in
+            (int(daemon.address.rsplit(":", 1)[1]), client.socket.getsockname()[1])]
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        for line in file:
+            fields = line.split()
+            if fields[1:3] == ends:
+                return int(fields[4].split(":")[0], 16)
+    raise Failure(f"no connection {ends}")
+
+
+def test_the_kernel_takes_little_ahead_of_who_reads_nothing(shop):
+    daemon = shop.daemon()
+    till = daemon.till("T01")
+    till.send(op="produce", topic="large", value=PAD)
+    till.expect(offset=0)
+    deaf = daemon.till()
+    deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    for _ in range(3):
+        deaf.send(op="fetch", topic="large", offset=0)
+    poll("its reply to be on the way", lambda: unsent_bytes(daemon, deaf) > 0)
+    unsent = unsent_bytes(daemon, deaf)
+    true(unsent < 400_000, f"on the way to who reads nothing: {unsent} bytes")
+    for _ in range(3):  # and all of it comes when asked for
+        same(deaf.expect(start=0)["records"][0]["value"], PAD, "value")
 
 
 def test_produce_into_stock_is_held_to_the_terminal_and_the_seq(shop):

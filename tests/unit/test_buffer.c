@@ -191,6 +191,53 @@ static void a_secret_buffer_grows_and_loses_no_byte(void **state)
     buffer_free(&buffer);
 }
 
+static void what_it_holds_is_fitted_to_what_lies_in_it(void **state)
+{
+    (void)state;
+    struct buffer buffer = {0};
+    for (int i = 0; i < 100000; i++)
+        buffer_add_byte(&buffer, (char)i);
+    buffer_fit(&buffer, 100);
+    assert_true(buffer.capacity >= 100000);
+    buffer_consume(&buffer, 99000);
+    buffer_fit(&buffer, 100);
+    assert_int_equal(buffer.capacity, 1000);
+    assert_int_equal(buffer.length, 1000);
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(buffer.bytes[i], (char)(99000 + i));
+    buffer_consume(&buffer, 990);
+    buffer_fit(&buffer, 100);
+    assert_int_equal(buffer.capacity, 100);
+    buffer_consume(&buffer, 10);
+    buffer_fit(&buffer, 100);
+    assert_int_equal(buffer.capacity, 100); /* it may keep that */
+    buffer_free(&buffer);
+}
+
+static void a_long_buffer_is_moved_and_a_short_one_copied(void **state)
+{
+    (void)state;
+    struct buffer to = {0}, from = {0};
+    buffer_add_string(&from, "short");
+    buffer_add_buffer(&to, &from);
+    assert_int_equal(from.length, 0);
+    for (int i = 0; i < 100000; i++)
+        buffer_add_byte(&from, 'x');
+    buffer_add_buffer(&to, &from); /* something lies in the way */
+    assert_int_equal(to.length, 100005);
+    assert_memory_equal(to.bytes, "shortxx", 7);
+    buffer_clear(&to);
+    for (int i = 0; i < 100000; i++)
+        buffer_add_byte(&from, 'y');
+    const char *bytes = from.bytes;
+    buffer_add_buffer(&to, &from);
+    assert_ptr_equal(to.bytes, bytes);
+    assert_int_equal(to.length, 100000);
+    assert_int_equal(from.length, 0);
+    buffer_free(&to);
+    buffer_free(&from);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +251,8 @@ int main(void)
         cmocka_unit_test(json_strings_are_escaped_one_way),
         cmocka_unit_test(varints_have_7_bits_a_byte_low_bits_first),
         cmocka_unit_test(what_is_consumed_is_taken_off_the_front),
+        cmocka_unit_test(what_it_holds_is_fitted_to_what_lies_in_it),
+        cmocka_unit_test(a_long_buffer_is_moved_and_a_short_one_copied),
         cmocka_unit_test(a_secret_buffer_wipes_what_it_holds_no_more),
         cmocka_unit_test(a_secret_buffer_grows_and_loses_no_byte),
     };

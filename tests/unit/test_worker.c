@@ -4,6 +4,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 
 #include "base/queue.h"
 #include "base/worker.h"
@@ -328,6 +329,37 @@ static void a_step_is_timed_and_has_signals_blocked(void **state)
     sem_destroy(&inside.known);
 }
 
+struct nice {
+    sem_t known;
+    int niceness;
+};
+
+static enum worker_next nice_step(void *context)
+{
+    struct nice *nice = context;
+    nice->niceness = getpriority(PRIO_PROCESS, 0);
+    sem_post(&nice->known);
+    return WORKER_SLEEP;
+}
+
+static void a_thread_may_give_way_and_only_that_one_does(void **state)
+{
+    (void)state;
+    struct nice nice = {0};
+    struct worker *worker;
+    struct worker_duty duty = {"test-worker", nice_step, &nice, 0};
+    int before = getpriority(PRIO_PROCESS, 0);
+    int want = before + 3 < 19 ? before + 3 : 19;
+    sem_init(&nice.known, 0, 0);
+    assert_int_equal(worker_start_nice(&worker, &duty, &clock_system, 3, NULL), 0);
+    worker_ring(worker);
+    sem_wait(&nice.known);
+    worker_stop(worker);
+    assert_int_equal(nice.niceness, want);
+    assert_int_equal(getpriority(PRIO_PROCESS, 0), before);
+    sem_destroy(&nice.known);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -343,6 +375,7 @@ int main(void)
         cmocka_unit_test(a_worker_can_be_hurried_out_of_a_rest_and_out_of_sleep),
         cmocka_unit_test(stopping_goes_on_while_there_is_more),
         cmocka_unit_test(a_worker_nobody_rang_has_a_last_look_when_stopped),
+        cmocka_unit_test(a_thread_may_give_way_and_only_that_one_does),
         cmocka_unit_test(a_step_is_timed_and_has_signals_blocked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
