@@ -12,7 +12,7 @@ static enum db_result carry_partition(struct db *db, struct db_statement *insert
     struct buffer sql = {0};
     journal_partition_schema(&sql, text_of(partition->topic), partition->number);
     buffer_add_byte(&sql, '\0');
-    enum db_result result = sql.failed ? DB_FAILED : db_execute(db, sql.bytes);
+    enum db_result result = sql.failed ? DB_NO_MEMORY : db_execute(db, sql.bytes);
     buffer_free(&sql);
     if (result != DB_DONE)
         return result;
@@ -27,7 +27,7 @@ static enum db_result carry_partition(struct db *db, struct db_statement *insert
 static enum db_result carry_partitions(const struct journal *journal, struct db *db)
 {
     struct db_statement *insert = db_prepare(db, "INSERT INTO tillq_partition VALUES(?,?,?,?,?)");
-    enum db_result result = insert ? DB_DONE : DB_FAILED;
+    enum db_result result = insert ? DB_DONE : db_why(db);
     for (int i = 0; i < journal->partition_count && result == DB_DONE; i++)
         result = carry_partition(db, insert, &journal->partitions[i]);
     /* The very first segment: the topic the product exists for is there from the start. */
@@ -54,10 +54,10 @@ static enum db_result carry_producers(const struct journal *journal, struct db *
         return DB_DONE;
     struct db_statement *insert = db_prepare(db, "INSERT INTO tillq_producer VALUES(?,?,?,?)");
     if (!insert)
-        return DB_FAILED;
+        return db_why(db);
     int result = producers_save(journal->producers, true, carry_producer, insert);
     db_finalize(insert);
-    return result < 0 ? DB_FAILED : (enum db_result)result;
+    return result < 0 ? DB_NO_MEMORY : (enum db_result)result;
 }
 
 /* All rows of a small table, as they are; `kinds` has a letter a column: i integer, t text, b blob.
@@ -67,7 +67,7 @@ static enum db_result carry_table(struct db *from, struct db *to, const char *se
 {
     struct db_statement *row = db_prepare(from, select);
     struct db_statement *copy = db_prepare(to, insert);
-    enum db_result result = row && copy ? DB_ROW : DB_FAILED;
+    enum db_result result = !row ? db_why(from) : !copy ? db_why(to) : DB_ROW;
     while (result == DB_ROW && (result = db_step(row)) == DB_ROW) {
         for (int i = 0; kinds[i]; i++) {
             if (kinds[i] == 'i')

@@ -179,7 +179,7 @@ static enum db_result write_batch(struct journal *journal, struct partition *par
     return journal_insert_batch(partition->insert, &batch);
 }
 
-int journal_save_producer(const struct producer_state *state, void *context)
+static int save_producer(const struct producer_state *state, void *context)
 {
     struct journal *journal = context;
     db_bind_text(journal->save_producer, 1, state->name);
@@ -187,6 +187,12 @@ int journal_save_producer(const struct producer_state *state, void *context)
     db_bind_int(journal->save_producer, 3, state->floor);
     db_bind_text(journal->save_producer, 4, state->gaps);
     return (int)db_run(journal->save_producer);
+}
+
+enum db_result journal_save_producers(struct journal *journal)
+{
+    int result = producers_save(journal->producers, false, save_producer, journal);
+    return result < 0 ? DB_NO_MEMORY : (enum db_result)result;
 }
 
 static enum db_result save_group(struct journal *journal, const struct append *append,
@@ -208,8 +214,7 @@ static enum db_result commit(struct journal *journal, const struct append *first
         return DB_NO_MEMORY;
     enum db_result result = db_begin(journal->db);
     if (PLANTED(WRITES_SWAPPED) && result == DB_DONE) {
-        result = (enum db_result)producers_save(journal->producers, false, journal_save_producer,
-                                                journal);
+        result = journal_save_producers(journal);
         if (result == DB_DONE)
             result = db_commit(journal->db);
         if (result == DB_DONE)
@@ -219,8 +224,7 @@ static enum db_result commit(struct journal *journal, const struct append *first
         if (journal->partitions[i].building.count > 0)
             result = write_batch(journal, &journal->partitions[i], now_ms);
     if (result == DB_DONE)
-        result = (enum db_result)producers_save(journal->producers, false, journal_save_producer,
-                                                journal);
+        result = journal_save_producers(journal);
     for (const struct append *append = first; append && result == DB_DONE;
          append = (const struct append *)append->item.next)
         if (append->kind == APPEND_GROUP_OFFSET && !append->error &&
@@ -308,11 +312,22 @@ static void roll_for(struct journal *journal, struct append *first)
     }
 }
 
+static void refuse_all(struct append *first, const char *code, const char *message)
+{
+    for (struct append *append = first; append; append = (struct append *)append->item.next)
+        refuse(append, code, message);
+}
+
 void journal_append(struct journal *journal, struct append *first)
 {
+    struct failure failure;
     if (journal->health == JOURNAL_IS_FAILED) {
-        for (struct append *append = first; append; append = (struct append *)append->item.next)
-            refuse(append, "JOURNAL_FAILED", journal->message);
+        refuse_all(first, "JOURNAL_FAILED", journal->message);
+        return;
+    }
+    if (!journal->prepared && journal_prepare_all(journal, &failure) != 0) {
+        refuse_all(first, "NO_MEMORY",
+                   "no memory to write anything; nothing was written, send it again later");
         return;
     }
     journal_look_for_room(journal);

@@ -37,6 +37,7 @@ struct journal {
     struct db_statement *save_producer;
     struct db_statement *save_group;
     struct db_statement *count_pages;
+    bool prepared; /* those three, and each partition's */
     int64_t page_bytes;
     struct partition *partitions; /* `stock` first */
     int partition_count;
@@ -73,15 +74,17 @@ void journal_settle_segment(const struct journal *journal, int64_t number, const
 int journal_has_sealed(const struct journal *journal, int64_t number);
 /* Frees what journal_load has read, statements included. */
 void journal_forget(struct journal *journal);
-/* Prepares what is done on the active segment. 0 or -1. */
+/* Prepares what is done on the active segment, where it is not; _all: the partitions' too. 0 or
+ * -1. */
 int journal_prepare(struct journal *journal, struct failure *failure);
+int journal_prepare_all(struct journal *journal, struct failure *failure);
 int journal_prepare_insert(struct journal *journal, struct partition *partition); /* 0 or -1 */
 /* Writes schema and state of segment `number` into an empty file, in one transaction. */
 enum db_result journal_make_segment(const struct journal *journal, struct db *db, int64_t number);
 enum db_result journal_create_partition(struct journal *journal, struct partition *partition);
 enum db_result journal_insert_batch(struct db_statement *insert, const struct batch *batch);
-/* For producers_save; `context` is the journal. */
-int journal_save_producer(const struct producer_state *state, void *context);
+/* Writes the producers that have changed. */
+enum db_result journal_save_producers(struct journal *journal);
 /* Begins a new segment: the active one's state carried over. 0, or -1 with the old one in place. */
 int journal_roll(struct journal *journal, struct failure *failure);
 

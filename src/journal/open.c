@@ -205,18 +205,25 @@ int journal_prepare_insert(struct journal *journal, struct partition *partition)
     return partition->insert ? 0 : -1;
 }
 
+static bool prepare(struct journal *journal, struct db_statement **statement, const char *sql)
+{
+    if (!*statement)
+        *statement = db_prepare(journal->db, sql);
+    return *statement != NULL;
+}
+
 int journal_prepare(struct journal *journal, struct failure *failure)
 {
-    journal->save_producer =
-        db_prepare(journal->db, "INSERT INTO tillq_producer VALUES(?1,?2,?3,?4) ON CONFLICT(name)"
-                                " DO UPDATE SET last_seq=?2, floor=?3, gaps=?4");
-    journal->save_group =
-        db_prepare(journal->db, "INSERT OR REPLACE INTO tillq_group VALUES(?,?,?,?,?)");
-    journal->count_pages = db_prepare(journal->db, "PRAGMA page_count");
+    journal->prepared = prepare(journal, &journal->save_producer,
+                                "INSERT INTO tillq_producer VALUES(?1,?2,?3,?4) ON CONFLICT(name)"
+                                " DO UPDATE SET last_seq=?2, floor=?3, gaps=?4") &&
+                        prepare(journal, &journal->save_group,
+                                "INSERT OR REPLACE INTO tillq_group VALUES(?,?,?,?,?)") &&
+                        prepare(journal, &journal->count_pages, "PRAGMA page_count");
+    if (!journal->prepared)
+        return failure_set(failure, "FAILED", "%s: cannot be prepared", db_path(journal->db));
     journal->page_bytes = db_int_of(journal->db, "PRAGMA page_size", 4096);
     journal->roll_at_bytes = journal->options.segment_bytes;
-    if (!journal->save_producer || !journal->save_group || !journal->count_pages)
-        return failure_set(failure, "FAILED", "%s: cannot be prepared", db_path(journal->db));
     return 0;
 }
 

@@ -54,9 +54,11 @@ struct producer_state {
 int producers_restore(struct producers *producers, const struct producer_state *state)
     __attribute__((warn_unused_result));
 /* Calls `save` for each producer changed since producers_saved (or every one, where `all`), until
- * it returns non-zero; returns that. The state's texts live during the call. */
+ * it returns non-zero; returns that, or -1 where there is no memory. The state's texts live during
+ * the call. */
 int producers_save(struct producers *producers, bool all,
-                   int (*save)(const struct producer_state *state, void *context), void *context);
+                   int (*save)(const struct producer_state *state, void *context), void *context)
+    __attribute__((warn_unused_result));
 void producers_saved(struct producers *producers);
 
 #endif

@@ -328,8 +328,7 @@ static enum db_result write_rows(struct salvaging *salvaging)
                      : DB_FAILED;
     }
     if (result == DB_DONE)
-        result =
-            (enum db_result)producers_save(state->producers, false, journal_save_producer, state);
+        result = journal_save_producers(state);
     return result == DB_DONE ? db_commit(state->db) : result;
 }
 

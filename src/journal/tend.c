@@ -59,6 +59,8 @@ static void retire_active(struct journal *journal)
     db_finalize(journal->save_producer);
     db_finalize(journal->save_group);
     db_finalize(journal->count_pages);
+    journal->save_producer = journal->save_group = journal->count_pages = NULL;
+    journal->prepared = false;
     if (journal->db && !journal->sealing.db && journal->all_sealed)
         journal->sealing = (struct sealing){
             .db = journal->db, .number = journal->number, .hash = journal->sealing.hash};
@@ -68,10 +70,11 @@ static void retire_active(struct journal *journal)
     journal->db = NULL;
 }
 
-static int prepare_inserts(struct journal *journal, struct failure *failure)
+int journal_prepare_all(struct journal *journal, struct failure *failure)
 {
     for (int i = 0; i < journal->partition_count; i++) {
-        if (journal_prepare_insert(journal, &journal->partitions[i]) != 0)
+        struct partition *partition = &journal->partitions[i];
+        if (!partition->insert && journal_prepare_insert(journal, partition) != 0)
             return failure_set(failure, "FAILED", "%s: cannot be prepared", db_path(journal->db));
     }
     return journal_prepare(journal, failure);
@@ -145,7 +148,8 @@ static int begin_segment(struct journal *journal, struct failure *failure)
     retire_active(journal);
     journal->db = db;
     journal->number = number;
-    if (prepare_inserts(journal, failure) != 0) {
+    /* The roll is made, and what is short of memory only is tried again with the next append. */
+    if (journal_prepare_all(journal, failure) != 0 && db_why(db) >= DB_DAMAGED) {
         distrust(journal, INCIDENT_ROLL_DISK, "the new segment cannot be used");
         return -1;
     }
@@ -172,7 +176,7 @@ static int64_t active_bytes(struct journal *journal)
 static void roll_when_large(struct journal *journal)
 {
     struct failure failure;
-    if (journal->unmeasured_bytes < MEASURE_EVERY_BYTES)
+    if (journal->unmeasured_bytes < MEASURE_EVERY_BYTES || !journal->prepared)
         return;
     journal->unmeasured_bytes = 0;
     if (active_bytes(journal) < journal->roll_at_bytes)

@@ -285,21 +285,34 @@ static int64_t stock_bytes(const struct query *query)
     return bytes;
 }
 
-static void add_outcomes(struct query *query, struct buffer *reply)
+/* A figure of the stock file; 0 where there is none. 0, or -1 where it cannot be told now: a zero
+ * would be a lie. A file of another kind is for verify to name. */
+static int ask_stock(struct query *query, const char *sql, int64_t *value, struct failure *failure)
 {
+    *value = 0;
+    enum db_result asked = query->stock ? db_ask_int(query->stock, sql, value) : DB_DONE;
+    if (asked == DB_DONE || asked == DB_ROW || asked == DB_DAMAGED || asked == DB_MISTAKE)
+        return 0;
+    return failure_set(failure, "FAILED", "the stock file cannot be read");
+}
+
+static int add_outcomes(struct query *query, struct buffer *reply, struct failure *failure)
+{
+    int64_t value;
     buffer_add_string(reply, ",\"outcomes\":{");
     for (int i = 0; i < OUTCOME_COUNT; i++) {
         char sql[80];
         const char *name = outcome_name((enum outcome)i);
         snprintf(sql, sizeof sql, "SELECT sum(%s) FROM progress", name);
-        buffer_add_format(reply, "%s\"%s\":%lld", i == 0 ? "" : ",", name,
-                          query->stock ? (long long)db_int_of(query->stock, sql, 0) : 0);
+        if (ask_stock(query, sql, &value, failure) != 0)
+            return -1;
+        buffer_add_format(reply, "%s\"%s\":%lld", i == 0 ? "" : ",", name, (long long)value);
     }
     buffer_add_byte(reply, '}');
-    reply_add_int(reply, "dead",
-                  query->stock
-                      ? db_int_of(query->stock, "SELECT count(*) FROM dead WHERE state='dead'", 0)
-                      : 0);
+    if (ask_stock(query, "SELECT count(*) FROM dead WHERE state='dead'", &value, failure) != 0)
+        return -1;
+    reply_add_int(reply, "dead", value);
+    return 0;
 }
 
 static void add_live(const struct query_live *live, struct buffer *reply)
@@ -328,11 +341,13 @@ static int answer_status(struct query *query, const struct request *request,
                          const struct query_live *live, const struct clock *clock,
                          struct buffer *reply, struct failure *failure)
 {
-    if (query_open_stock(query, failure) < 0 && !live)
-        log_debug("status: %s", failure->message);
-    int64_t applied =
-        query->stock ? db_int_of(query->stock, "SELECT applied FROM progress WHERE partition=0", 0)
-                     : 0;
+    /* Where there is none or it is damaged nothing is applied, and that is the truth. */
+    if (!query->stock && stock_open_read(&query->stock, query->directory, failure) < 0 &&
+        strcmp(failure->code, "DAMAGED") != 0)
+        return -1;
+    int64_t applied;
+    if (ask_stock(query, "SELECT applied FROM progress WHERE partition=0", &applied, failure) != 0)
+        return -1;
     if (applied < 0) /* no file of ours; verify names it */
         applied = 0;
     struct partition_list list = {.reply = reply, .applied = applied};
@@ -347,7 +362,8 @@ static int answer_status(struct query *query, const struct request *request,
         journal_reader_size(query->journal, &segments, &bytes, failure) != 0)
         return -1;
     buffer_add_byte(reply, ']');
-    add_outcomes(query, reply);
+    if (add_outcomes(query, reply, failure) != 0)
+        return -1;
     int64_t lag = list.stock_end > applied ? list.stock_end - applied : 0;
     reply_add_int(reply, "lag_records", lag);
     reply_add_int(reply, "lag_ms", lag > 0 ? lag_ms(query, applied, clock) : 0);

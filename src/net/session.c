@@ -37,6 +37,7 @@ struct session {
     size_t unread;    /* of the output, told to the engine */
     bool ending;      /* takes no more requests */
     bool input_ended; /* nothing more will come than what is kept */
+    bool silent;      /* a reply is lost for want of memory: none may come after it */
     bool touched;     /* on the engine's list */
     struct session *next_touched;
     struct identity identity;
@@ -144,9 +145,8 @@ static void note_answer(struct session *session, const struct exchange *exchange
     session->work += WORK_OF_REFUSAL;
     if (text_is(code, "AUTH_FAILED"))
         return; /* the gate has told of it, with the address */
-    struct text terminal = session->identity.terminal;
-    if (!terminal.bytes)
-        terminal = TEXT_LITERAL("without hello");
+    struct text known = session->identity.terminal;
+    struct text terminal = known.bytes ? known : TEXT_LITERAL("without hello");
     incident_note(incident_of_code(code), "terminal %.*s: %.*s", (int)terminal.length,
                   terminal.bytes, (int)message.length, message.bytes);
 }
@@ -165,6 +165,7 @@ static void add_reply(struct session *session, struct exchange *exchange)
     if (output->failed) { /* no memory for even a line: end rather than answer the wrong request */
         output->failed = false;
         output->length = before;
+        session->silent = true;
         end_without_memory(session);
         return;
     }
@@ -179,7 +180,8 @@ static void advance(struct session *session)
     struct exchange *exchange;
     while ((exchange = session->first) && exchange->state == EXCHANGE_ANSWERED &&
            session->output.length < most) {
-        add_reply(session, exchange);
+        if (!session->silent)
+            add_reply(session, exchange);
         session->ending = session->ending || exchange->closes;
         session->first = exchange->next;
         if (!session->first)

@@ -53,14 +53,15 @@ static struct producers *restored_from(const char *saved)
 static struct producers *through_the_file(struct producers *producers, const struct model *model)
 {
     struct buffer saved = {0}, again = {0};
-    producers_save(producers, true, keep_state, &saved);
+    if (producers_save(producers, true, keep_state, &saved) != 0)
+        breach("no memory%s", "");
     if (saved.length == 0) {
         buffer_free(&saved);
         return producers;
     }
     struct producers *other = restored_from(saved.bytes);
-    producers_save(other, true, keep_state, &again);
-    if (!text_equal(buffer_text(&saved), buffer_text(&again)))
+    if (producers_save(other, true, keep_state, &again) != 0 ||
+        !text_equal(buffer_text(&saved), buffer_text(&again)))
         breach("saved as %s, then as %s", saved.bytes, again.bytes);
     for (int64_t seq = 0; model && seq < MODELLED; seq++) {
         int64_t offset;

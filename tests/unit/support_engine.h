@@ -126,10 +126,9 @@ static inline void move_everything(struct house *house)
     }
 }
 
-/* In the order the daemon stops in. */
-static inline int house_close(void **state)
+/* In the order the daemon stops in; the journal stays open, and the directory. */
+static inline void house_stop(struct house *house)
 {
-    struct house *house = *state;
     move_everything(house); /* as the writer's thread would before it ends */
     engine_stop(house->engine);
     writer_stop(house->writer);
@@ -138,6 +137,12 @@ static inline int house_close(void **state)
     applier_stop(house->applier);
     engine_free(house->engine);
     gate_free(house->gate);
+}
+
+static inline int house_close(void **state)
+{
+    struct house *house = *state;
+    house_stop(house);
     scene_end(&house->scene);
     free(house);
     return 0;

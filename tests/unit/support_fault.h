@@ -212,6 +212,7 @@ int fault_mkdir(const char *path, unsigned mode)
 
 struct faults {
     unsigned kinds;   /* a bit a kind; 0 = all */
+    long coarse;      /* so many times the stride of every day; 0 = 1 */
     long tried, most; /* faults met; the highest N of any kind */
     bool begun;
 };
@@ -228,10 +229,10 @@ static inline void fault_tell(void)
                 fault.lasting ? " and from then on" : "");
 }
 
-static inline long fault_next_at(long at)
+static inline long fault_next_at(long at, long coarse)
 {
     const char *stride = getenv("FAULTS_STRIDE");
-    long step = stride ? strtol(stride, NULL, 10) : FAULTS_STRIDE_DEFAULT;
+    long step = stride ? strtol(stride, NULL, 10) : FAULTS_STRIDE_DEFAULT * (coarse ? coarse : 1);
     return at < FAULTS_DENSE || step < 1 ? at + 1 : at + step;
 }
 
@@ -240,7 +241,7 @@ static inline bool faults_next(struct faults *faults)
 {
     if (faults->begun && fault.met) {
         faults->tried++;
-        fault.at = fault_next_at(fault.at);
+        fault.at = fault_next_at(fault.at, faults->coarse);
         faults->most = fault.at > faults->most ? fault.at : faults->most;
         return true;
     }
