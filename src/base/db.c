@@ -250,6 +250,21 @@ void db_bind_null(struct db_statement *statement, int index)
     sqlite3_bind_null(statement->handle, index);
 }
 
+/* SQLite finds memory for a text only when it is asked for, and gives none where there is none: it
+ * would be taken for an empty one, or for damage. */
+static bool has_whole_row(struct db_statement *statement)
+{
+    sqlite3_stmt *row = statement->handle;
+    for (int i = 0; i < sqlite3_data_count(row); i++) {
+        int type = sqlite3_column_type(row, i);
+        if ((type == SQLITE_TEXT && !sqlite3_column_text(row, i)) ||
+            (type == SQLITE_BLOB && !sqlite3_column_blob(row, i) &&
+             sqlite3_errcode(statement->db->handle) == SQLITE_NOMEM))
+            return false;
+    }
+    return true;
+}
+
 enum db_result db_step(struct db_statement *statement)
 {
     int code = sqlite3_step(statement->handle);
@@ -259,11 +274,12 @@ enum db_result db_step(struct db_statement *statement)
         sqlite3_reset(statement->handle);
         code = sqlite3_step(statement->handle);
     }
-    if (code == SQLITE_ROW)
+    if (code == SQLITE_ROW && has_whole_row(statement))
         return DB_ROW;
     if (code == SQLITE_DONE)
         return DB_DONE;
-    return judge(statement->db, code, sqlite3_sql(statement->handle));
+    return judge(statement->db, code == SQLITE_ROW ? SQLITE_NOMEM : code,
+                 sqlite3_sql(statement->handle));
 }
 
 enum db_result db_run(struct db_statement *statement)

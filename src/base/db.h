@@ -71,6 +71,7 @@ void db_bind_int(struct db_statement *statement, int index, int64_t value);
 void db_bind_text(struct db_statement *statement, int index, struct text text);
 void db_bind_blob(struct db_statement *statement, int index, struct text bytes);
 void db_bind_null(struct db_statement *statement, int index);
+/* A row is whole: DB_NO_MEMORY where there is none for one of its texts. */
 enum db_result db_step(struct db_statement *statement) __attribute__((warn_unused_result));
 /* Steps a statement that gives no row, and resets it. */
 enum db_result db_run(struct db_statement *statement) __attribute__((warn_unused_result));
