@@ -176,8 +176,9 @@ fuzz: deps-check
 # build/coverage/uncovered. Not optimised: an optimiser makes and removes branches.
 coverage: deps-check
 	rm -rf build/coverage
-	$(MAKE) CC="$(COVERAGE_CC)" BUILD=build/coverage COVERAGE=1 OPTIMISE=-O0 tests
+	$(MAKE) CC="$(COVERAGE_CC)" BUILD=build/coverage COVERAGE=1 OPTIMISE=-O0 tests build/coverage/sim
 	tests/run --build build/coverage
+	build/coverage/sim --seconds 20
 	tests/coverage/report --build build/coverage --uncovered >build/coverage/uncovered
 	tests/coverage/report --build build/coverage
 
