@@ -143,6 +143,42 @@ static int print_counters(struct text counters)
     return result;
 }
 
+static void print_text(struct text value)
+{
+    struct buffer scratch = {0}, word = {0};
+    visible_add(&word, slice_string(value, &scratch));
+    if (!word.failed && word.length > 0)
+        fwrite(word.bytes, 1, word.length, stdout);
+    buffer_free(&scratch);
+    buffer_free(&word);
+}
+
+/* What is gone, wrong, or lies beside the data for somebody to look at. */
+static void print_damage(struct text reply)
+{
+    struct text one;
+    size_t position = 0;
+    while (slice_next(slice_member(reply, "lost"), &position, &one)) {
+        print_bad("lost");
+        printf("           offsets %lld to %lld of ",
+               (long long)slice_int_or(slice_member(one, "first"), -1),
+               (long long)slice_int_or(slice_member(one, "last"), -1));
+        print_text(slice_member(one, "topic"));
+        printf("-%lld\n", (long long)slice_int_or(slice_member(one, "partition"), 0));
+    }
+    for (position = 0; slice_next(slice_member(reply, "damaged"), &position, &one);) {
+        print_bad("damaged");
+        printf("        ");
+        print_text(slice_member(one, "message"));
+        putchar('\n');
+    }
+    for (position = 0; slice_next(slice_member(reply, "aside"), &position, &one);) {
+        printf("set aside      ");
+        print_text(one);
+        putchar('\n');
+    }
+}
+
 static int print_status(struct text reply)
 {
     for (size_t i = 0; i < OPTION_COUNT(facts); i++) {
@@ -150,6 +186,7 @@ static int print_status(struct text reply)
         if (value.length > 0 && !text_is(value, "\"\"") && !text_is(value, "null"))
             print_fact(&facts[i], value);
     }
+    print_damage(reply);
     if (print_partitions(slice_member(reply, "partitions")) != 0)
         return -1;
     return print_counters(slice_member(reply, "counters"));

@@ -105,6 +105,8 @@ def test_a_newest_segment_that_is_gone_is_gone_on_without(shop):
         till = daemon.till("T01")
         end = till.partition()["end"]
         true(end >= MILLION, f"end: got {end}")
+        told = shop.tillq("-s", daemon.address, "status").stdout
+        true(f"offsets 3 to {end - 1} of stock-0" in told, f"status: got {told!r}")
         till.expect_stock(A="3")
         same(till.ask(op="hello", terminal="T01")["last_seq"], 2, "last_seq")
         till.put(receipt("r-3", ("A", 1), seq=3), ack="applied")
@@ -132,6 +134,8 @@ def test_a_damaged_sealed_segment_is_named_and_the_rest_goes_on(shop):
     same([{key: one[key] for key in ("segment", "first", "last")}
           for one in till.ask(op="status")["damaged"]], [{"segment": 1, "first": 4, "last": 7}],
          "damaged")
+    told = shop.tillq("-s", daemon.address, "status").stdout
+    true("damaged " in told and "0000000001.db" in told, f"status: got {told!r}")
     for offset, there in ((0, True), (3, True), (4, False), (7, False), (8, True), (12, True)):
         till.send(op="fetch", topic="stock", partition=0, offset=offset, max=1)
         if there:

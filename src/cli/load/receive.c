@@ -5,9 +5,9 @@
 
 /* Errors that go by: the document is sent once more a little later. Any other ends the run. */
 static const char *const passing_errors[] = {"\"JOURNAL_FULL\"", "\"NO_MEMORY\"",
-                                             "\"APPLIER_FAILED\""};
+                                             "\"APPLIER_FAILED\"", "\"APPLIER_BEHIND\""};
 /* With ack applied: it is in the journal, but nobody knows its outcome yet. */
-static const char journaled_error[] = "\"APPLIER_FAILED\"";
+static const char *const journaled_errors[] = {"\"APPLIER_FAILED\"", "\"APPLIER_BEHIND\""};
 /* Errors after which the daemon closes, and may be back soon. */
 static const char *const closing_errors[] = {"\"IDLE_TIMEOUT\""};
 
@@ -205,7 +205,8 @@ static void take_error(struct terminal *terminal, const struct answer *answer)
         return;
     }
     struct flight flight = flights_pop(flights);
-    flight.in_doubt = flight.in_doubt || text_is(answer->error, journaled_error);
+    flight.in_doubt = flight.in_doubt ||
+                      is_one_of(answer->error, journaled_errors, ERROR_COUNT(journaled_errors));
     if (passing)
         send_again_later(terminal, flight);
     else
