@@ -18,8 +18,9 @@ struct journal_options {
     int64_t cache_bytes;
     const struct clock *clock;
     int64_t reserve_bytes; /* see reserve.h; 0 = none */
-    /* What somebody else knows to have been given out: all offsets below it. Asked only where a
-     * damaged segment is salvaged (salvage.h). May be NULL. */
+    /* What somebody else knows to have been given out: all offsets below it. Asked at start, when
+     * nothing is written yet: a journal that ends below it has lost its end, which is stated
+     * (salvage.h). May be NULL. */
     int64_t (*given_out)(void *context, struct text topic, int partition);
     void *context;
 };

@@ -370,18 +370,41 @@ static int open_active(struct journal *journal, int64_t lowest, int64_t highest,
     return journal_roll(journal, failure);
 }
 
-/* Reads memory from it; where that fails on a file too large to be looked through, it is salvaged
- * now. */
+/* It is whole in itself, and yet offsets were given out beyond its end: the last commits of its log
+ * are damaged, which looks like the end of a log after a crash, or it is an older copy. Offsets are
+ * never given out twice, so what is missing is to be stated. */
+static bool ends_too_early(const struct journal *journal, struct failure *failure)
+{
+    if (!journal->options.given_out)
+        return false;
+    for (int i = 0; i < journal->partition_count; i++) {
+        const struct partition *partition = &journal->partitions[i];
+        int64_t given_out = journal->options.given_out(
+            journal->options.context, text_of(partition->topic), partition->number);
+        if (given_out <= partition->end)
+            continue;
+        failure_set(failure, "DAMAGED", "%s: %s-%d ends at offset %lld, %lld was applied",
+                    db_path(journal->db), partition->topic, partition->number,
+                    (long long)partition->end, (long long)given_out - 1);
+        return true;
+    }
+    return false;
+}
+
+/* Reads memory from it; where that fails on a file too large to be looked through, or shows that
+ * its end is missing, it is salvaged now. */
 static int load_active(struct journal *journal, struct journal_recovery *recovery,
                        struct failure *failure)
 {
     int64_t number = journal->number;
     int loaded = journal_load(journal, true);
-    if (loaded == 0)
+    bool too_early = loaded == 0 && !recovery->salvaged && ends_too_early(journal, failure);
+    if (loaded == 0 && !too_early)
         return 0;
-    failure_set(failure, loaded == -1 ? "DAMAGED" : "FAILED", "%s: its state cannot be read%s",
-                db_path(journal->db), loaded == -1 ? "" : " now");
-    if (recovery->salvaged || loaded != -1)
+    if (!too_early)
+        failure_set(failure, loaded == -1 ? "DAMAGED" : "FAILED", "%s: its state cannot be read%s",
+                    db_path(journal->db), loaded == -1 ? "" : " now");
+    if (recovery->salvaged || (!too_early && loaded != -1))
         return -1;
     struct failure why = *failure;
     journal_forget(journal);

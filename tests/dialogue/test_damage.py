@@ -90,6 +90,20 @@ def test_readers_step_over_a_hole(shop):
     true("again" in told.stdout, f"got {told.stdout!r}")
 
 
+def test_the_last_commit_is_missed_although_the_log_looks_like_after_a_crash(shop):
+    daemon = shop.daemon()
+    daemon.may_log_errors = True
+    put(daemon.till("T01"), 0, 5)
+    daemon.kill9()
+    flip(segment(daemon, 0, "-wal"), b'"id":"r-4"')
+    daemon.start()
+    till = daemon.till("T01")
+    same([(hole["first"], hole["last"]) for hole in till.ask(op="status")["lost"]], [(4, 4)], "lost")
+    till.expect_stock(A="4")
+    till.put(receipt("r-4", ("A", 1), seq=4), ack="applied")
+    till.expect(offset=5, outcome="accepted")
+
+
 def test_a_newest_segment_that_is_gone_is_gone_on_without(shop):
     for number, damage in enumerate((os.unlink, lambda path: os.truncate(path, 0))):
         daemon = shop.daemon(f"data{number}")

@@ -194,8 +194,9 @@ static int64_t read_topic(struct books *books, struct journal_reader *reader, co
         struct record record;
         struct text meta;
         if (batch.format == BATCH_FORMAT_HOLE) {
-            breach_tell(books->breach, "%s: offsets %" PRId64 " to %" PRId64 " are given up as lost",
-                        topic, batch.base_offset, batch.base_offset + batch.count - 1);
+            breach_tell(books->breach,
+                        "%s: offsets %" PRId64 " to %" PRId64 " are given up as lost", topic,
+                        batch.base_offset, batch.base_offset + batch.count - 1);
             break;
         }
         batch_start(&cursor, &batch);
@@ -242,6 +243,51 @@ void books_read(struct books *books, bool all)
         books->notes_count = end;
     }
     journal_reader_close(reader);
+}
+
+/* The offset after those that `batch` has from `offset` on, each checked; a hole has none. */
+static int64_t check_batch(struct books *books, const struct batch *batch, int64_t offset,
+                           int64_t *lost)
+{
+    struct batch_cursor cursor;
+    struct record record;
+    struct text meta;
+    int64_t next = batch->base_offset + batch->count;
+    int64_t end = next < books->journal_count ? next : books->journal_count;
+    if (batch->format == BATCH_FORMAT_HOLE) {
+        *lost += end - offset;
+        return next;
+    }
+    batch_start(&cursor, batch);
+    while (batch_next(&cursor, &record, &meta) == 1) {
+        const struct sent *sent = books_at(books, record.offset);
+        if (record.offset >= offset && sent && !text_is(record.value, sent->document->text))
+            breach_tell(books->breach, "offset %" PRId64 " is another record after damage",
+                        record.offset);
+    }
+    return next;
+}
+
+int64_t books_check_loss(struct books *books)
+{
+    struct journal_reader *reader;
+    struct failure failure;
+    struct batch batch;
+    int64_t lost = 0;
+    int found = 1;
+    if (journal_reader_open(&reader, books->directory, &failure) != 0) {
+        breach_tell(books->breach, "the journal cannot be read: %s", failure.message);
+        return 0;
+    }
+    for (int64_t offset = 0; offset < books->journal_count && !books->breach->found;) {
+        found = journal_reader_find(reader, TEXT_LITERAL("stock"), 0, offset, &batch, &failure);
+        if (found == 0)
+            breach_tell(books->breach, "offsets from %" PRId64 " on are gone, and nobody says so",
+                        offset);
+        offset = found == 1 ? check_batch(books, &batch, offset, &lost) : offset + 1;
+    }
+    journal_reader_close(reader);
+    return lost;
 }
 
 static void check_group(struct books *books, struct journal_reader *reader, int terminal)

@@ -69,6 +69,9 @@ const struct sent *books_at(struct books *books, int64_t offset);
 void books_promise(struct books *books, int terminal, int64_t seq, int64_t offset);
 /* Reads what is new in the journal, or `all` of it again, and checks it against the books. */
 void books_read(struct books *books, bool all);
+/* After damage that a start may have found: each record is where it was, or its offset is stated as
+ * lost, or reading it is an error. Returns how many are stated as lost. */
+int64_t books_check_loss(struct books *books);
 /* After books_read of all: every promise is kept, and the groups' offsets are where they may be. */
 void books_check_promises(struct books *books);
 

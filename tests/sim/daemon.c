@@ -1,8 +1,10 @@
 #include "daemon.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "net/session.h"
+#include "stock/live.h"
 
 #define CATCH_UP_STEPS 100000
 
@@ -58,7 +60,9 @@ int daemon_start(struct daemon *daemon, const char *directory, struct failure *f
     struct journal_options journal = {.directory = directory,
                                       .segment_bytes = daemon->config.segment_bytes,
                                       .reserve_bytes = daemon->config.reserve_bytes,
-                                      .clock = &daemon->clock};
+                                      .clock = &daemon->clock,
+                                      .given_out = live_given_out,
+                                      .context = daemon->directory};
     struct writer_options writer = {
         .batch_records = daemon->config.batch_records, .deliver = written, .context = daemon};
     struct engine_options engine = {.config = &daemon->config,
@@ -67,6 +71,7 @@ int daemon_start(struct daemon *daemon, const char *directory, struct failure *f
                                     .wake = wake,
                                     .context = daemon};
     struct journal_recovery recovery;
+    snprintf(daemon->directory, sizeof daemon->directory, "%s", directory);
     if (journal_open(&daemon->journal, &journal, &recovery, failure) != 0)
         return -1;
     writer.journal = daemon->journal;

@@ -7,6 +7,7 @@
 #include "net/engine.h"
 
 struct daemon {
+    char directory[64];
     struct sim_clock *hands;
     struct clock clock;
     struct config config;

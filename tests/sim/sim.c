@@ -33,7 +33,8 @@ struct options {
 };
 
 struct totals {
-    int64_t operations, seeds, crashes, restarts, breaches, promises, records, full, flips;
+    int64_t operations, seeds, crashes, restarts, breaches, promises, records, full, flips, damages,
+        lost;
     int64_t faults[FAULT_COUNT];
     int64_t first_breach; /* how many seeds it took; 0 = none */
 };
@@ -76,6 +77,8 @@ static void add_result(struct totals *totals, const struct run_result *result)
     totals->records += result->records;
     totals->full += result->full;
     totals->flips += result->flips;
+    totals->damages += result->damages;
+    totals->lost += result->lost;
     for (int i = 0; i < FAULT_COUNT; i++)
         totals->faults[i] += result->faults[i];
 }
@@ -91,6 +94,8 @@ static void add_totals(struct totals *sum, const struct totals *one)
     sum->records += one->records;
     sum->full += one->full;
     sum->flips += one->flips;
+    sum->damages += one->damages;
+    sum->lost += one->lost;
     for (int i = 0; i < FAULT_COUNT; i++)
         sum->faults[i] += one->faults[i];
     if (one->first_breach > 0 && (sum->first_breach == 0 || one->first_breach < sum->first_breach))
@@ -191,6 +196,8 @@ static int report(const struct totals *sum, int64_t elapsed_ms)
     for (int i = 1; i < FAULT_COUNT; i++)
         printf(" %s %" PRId64 ",", fault_names[i], sum->faults[i]);
     printf(" full disks %" PRId64 ", flipped bits %" PRId64 "\n", sum->full, sum->flips);
+    printf("active segments damaged: %" PRId64 ", records stated as lost by that: %" PRId64 "\n",
+           sum->damages, sum->lost);
     if (sum->first_breach > 0)
         printf("seeds to the first breach: %" PRId64 "\n", sum->first_breach);
     printf("operations %" PRId64 ", seeds %" PRId64 ", crashes %" PRId64 ", breaches %" PRId64 "\n",

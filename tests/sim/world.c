@@ -446,6 +446,36 @@ static void drain(struct world *world)
     check_sound(world);
 }
 
+/* The last thing that happens: a bit of the newest segment or its log turns while nothing runs.
+ * What cannot be had any more is stated, offset by offset. */
+static void damage(struct world *world)
+{
+    struct chance chance = chance_of(world->run->seed, UINT64_MAX - 4);
+    struct failure failure;
+    char path[128];
+    int64_t active = journal_active_segment(world->daemon.journal);
+    bool killed = chance_in(&chance, 2); /* then there is a log */
+    hang_up_all(world);
+    if (killed)
+        sim_disk_die();
+    daemon_stop(&world->daemon);
+    if (killed)
+        sim_disk_restart(false, AFTERMATH_KEPT, &chance);
+    snprintf(path, sizeof path, DIRECTORY "/journal/%010" PRId64 ".db%s", active,
+             killed && chance_in(&chance, 2) ? "-wal" : "");
+    int64_t bytes = sim_disk_file_bytes(path);
+    if (bytes <= 0 ||
+        !sim_disk_flip(path, chance_below(&chance, bytes), (int)chance_below(&chance, 8)))
+        return;
+    world->result->damages++;
+    if (daemon_start(&world->daemon, DIRECTORY, &failure) != 0) {
+        breach_tell(breach_of(world), "it does not start with a bit turned in %s: %s", path,
+                    failure.message);
+        return;
+    }
+    world->result->lost += books_check_loss(world->books);
+}
+
 static bool is_skipped(const struct run *run, int64_t event)
 {
     for (int i = 0; i < run->skip_count; i++)
@@ -472,5 +502,7 @@ void world_run(const struct run *run, struct run_result *result)
     result->breach_at = world.at - 1;
     if (!result->breach.found)
         drain(&world);
+    if (!result->breach.found)
+        damage(&world);
     tear_down(&world);
 }

@@ -34,6 +34,8 @@ struct run_result {
     int64_t faults[FAULT_COUNT];
     int64_t full; /* times the disk was filled up */
     int64_t flips;
+    int64_t damages;  /* bits turned in the active segment between two starts */
+    int64_t lost;     /* records, all stated: by those */
     int64_t promises; /* acknowledgements terminals received */
     int64_t records;
     uint64_t digest; /* of all that happened: equal runs have equal ones */
