@@ -265,7 +265,8 @@ static int seek(struct journal_reader *reader, struct text topic, int partition,
                        (long long)offset, (int)topic.length, topic.bytes, partition);
 }
 
-/* The chain up to `batch` in `before`. 0, or -1 where the batch before it does not end there. */
+/* The chain up to `batch` in `before`. 0, -1 where the batch before it does not end there, -2 where
+ * that cannot be read. */
 static int find_chain(struct journal_reader *reader, const struct batch *batch,
                       unsigned char before[SHA256_BYTES])
 {
@@ -282,7 +283,7 @@ static int find_chain(struct journal_reader *reader, const struct batch *batch,
         memcpy(before, db_blob(reader->find_before, 1).bytes, SHA256_BYTES);
     }
     db_reset(reader->find_before);
-    return result <= DB_ROW && end == batch->base_offset ? 0 : -1;
+    return result > DB_ROW ? -2 : end == batch->base_offset ? 0 : -1;
 }
 
 /* A batch is handed out only where its hash fits what it holds and the batch before it: a disk that
@@ -292,7 +293,10 @@ static int prove(struct journal_reader *reader, const struct batch *batch, struc
     unsigned char before[SHA256_BYTES], after[SHA256_BYTES];
     if (batch->base_offset == reader->proved_base)
         return 1;
-    bool whole = find_chain(reader, batch, before) == 0;
+    int chain = find_chain(reader, batch, before);
+    bool whole = chain == 0;
+    if (chain == -2)
+        return unreadable(reader->scan.db, failure);
     if (whole)
         batch_hash(reader->hash, before, batch, after);
     if ((!whole || !text_equal(batch->hash, (struct text){(const char *)after, SHA256_BYTES})) &&
