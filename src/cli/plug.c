@@ -16,8 +16,8 @@ static void fill(unsigned char record[PLUG_RECORD_BYTES], int64_t number, struct
     for (size_t i = 0; i < FILLED_BYTES; i++) {
         /* The number itself, big-endian, then bytes that no other record has in their place. */
         state = i < 8 ? state : state * UINT64_C(6364136223846793005) + 1442695040888963407U;
-        record[i] = i < 8 ? (unsigned char)((uint64_t)number >> (56 - 8 * i))
-                          : (unsigned char)(state >> 56);
+        uint64_t shown = i < 8 ? (uint64_t)number >> (56 - 8 * i) : state >> 56;
+        record[i] = (unsigned char)(shown & 0xff);
     }
     sha256_start(hash);
     sha256_add(hash, record, FILLED_BYTES);

@@ -391,6 +391,16 @@ static bool ends_too_early(const struct journal *journal, struct failure *failur
     return false;
 }
 
+/* Nothing of it is to be written or moved any more. */
+static void let_go_of_active(struct journal *journal)
+{
+    journal_forget(journal);
+    db_abandon(journal->db); /* and the statements prepared on it */
+    journal->db = NULL;
+    journal->save_producer = journal->save_group = journal->count_pages = NULL;
+    journal->prepared = false;
+}
+
 /* Reads memory from it; where that fails on a file too large to be looked through, or shows that
  * its end is missing, it is salvaged now. */
 static int load_active(struct journal *journal, struct journal_recovery *recovery,
@@ -407,9 +417,7 @@ static int load_active(struct journal *journal, struct journal_recovery *recover
     if (recovery->salvaged || (!too_early && loaded != -1))
         return -1;
     struct failure why = *failure;
-    journal_forget(journal);
-    db_abandon(journal->db);
-    journal->db = NULL;
+    let_go_of_active(journal);
     if (salvage(journal, number, why.message, recovery, failure) != 0 ||
         own(journal, number, 0, recovery, failure) != 0)
         return -1;

@@ -246,7 +246,8 @@ static int seek(struct journal_reader *reader, struct text topic, int partition,
         int found = open_number(reader, &reader->scan, number, failure);
         if (found == 1 && aim(reader, topic, partition, failure) != 0)
             found = -1;
-        if (found != 0 && number > reader->newest)
+        /* One that cannot be opened may be a roll that fails, and gone at the next look. */
+        if (found == 1 && number > reader->newest)
             reader->newest = number;
         if (found < 0)
             unreadable_number = number;
