@@ -281,10 +281,14 @@ static int salvage(struct journal *journal, int64_t number, const char *why,
                    struct journal_recovery *recovery, struct failure *failure)
 {
     struct salvage found;
+    /* For a while there are two of it: what is kept for a full disk is kept for this, too. */
+    reserve_give_back(&journal->reserve);
     if (salvage_segment(&journal->options, number, why, &found, failure) != 0)
         return -1;
     recovery->salvaged = true;
     recovery->lost = found.lost;
+    if (journal->options.reserve_bytes > 0 && !reserve_take(&journal->reserve))
+        journal_become_full(journal);
     return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/incident.h"
 #include "daemon.h"
+#include "net/session.h"
 #include "stock/audit.h"
 #include "terminal.h"
 
@@ -446,6 +447,33 @@ static void drain(struct world *world)
     check_sound(world);
 }
 
+static void ignore(void *context)
+{
+    (void)context;
+}
+
+/* After all that, a sale is taken, or refused for want of room. */
+static void sell_once(struct world *world)
+{
+    static const char sale[] = "{\"op\":\"put\",\"doc\":{\"type\":\"sale\",\"id\":\"last\","
+                               "\"shop\":\"S\",\"terminal\":\"TX\",\"seq\":0,"
+                               "\"lines\":[{\"sku\":\"apple\",\"qty\":1}]}}\n";
+    struct session *session = session_new(world->daemon.engine, ignore, NULL);
+    session_receive(session, text_of(sale));
+    engine_flush(world->daemon.engine);
+    for (int i = 0; i < 4; i++) {
+        daemon_write(&world->daemon);
+        daemon_apply(&world->daemon);
+        daemon_collect(&world->daemon);
+        session_resume(session);
+    }
+    struct text reply = buffer_text(session_output(session));
+    if (reply.length < 10 || memcmp(reply.bytes, "{\"ok\":true", 10) != 0)
+        breach_tell(breach_of(world), "no sale is taken after damage: %.*s", (int)reply.length,
+                    reply.bytes ? reply.bytes : "");
+    session_free(session);
+}
+
 /* The last thing that happens: a bit of the newest segment or its log turns while nothing runs.
  * What cannot be had any more is stated, offset by offset. */
 static void damage(struct world *world)
@@ -474,6 +502,8 @@ static void damage(struct world *world)
         return;
     }
     world->result->lost += books_check_loss(world->books);
+    if (!breach_of(world)->found)
+        sell_once(world);
 }
 
 static bool is_skipped(const struct run *run, int64_t event)
