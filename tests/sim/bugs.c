@@ -45,9 +45,8 @@ static const struct bug bugs[PLANTED_COUNT] = {
     [PLANTED_DUPLICATE_OF_FAILED_ACKNOWLEDGED] =
         {"duplicate-of-failed-acknowledged", 400,
          "a re-send in the same commit is acknowledged although the commit failed"},
-    [PLANTED_ROW_NOT_WRITTEN] =
-        {"row-not-written", 50,
-         "a stock row touched twice in a transaction is written once too few"},
+    [PLANTED_ROW_NOT_WRITTEN] = {"row-not-written", 50,
+                                 "a transaction writes the last of its stock rows only"},
     [PLANTED_SEALED_BUT_NOT_SYNCED] = {"sealed-but-not-synced", 400,
                                        "a sealed segment is hashed before its folder is synced"},
     [PLANTED_OLDER_NOT_SETTLED] = {"older-not-settled", 400,
