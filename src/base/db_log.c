@@ -18,8 +18,13 @@ struct look {
     uint32_t salt[2];
     int64_t page_bytes;
     unsigned char *frame;
-    struct checksum stored; /* of the frame before, as it says itself */
+    struct checksum stored, found; /* of the frame before: as it says itself, as it is */
 };
+
+static bool same(struct checksum one, struct checksum other)
+{
+    return one.a == other.a && one.b == other.b;
+}
 
 static uint32_t big(const unsigned char *at)
 {
@@ -56,8 +61,8 @@ static int begin(struct look *look)
     look->salt[0] = big(header + 16);
     look->salt[1] = big(header + 20);
     look->stored = (struct checksum){big(header + 24), big(header + 28)};
-    struct checksum sum = add((struct checksum){0}, header, 24, look->big_endian);
-    bool sound = (magic & ~1u) == MAGIC && sum.a == look->stored.a && sum.b == look->stored.b &&
+    look->found = add((struct checksum){0}, header, 24, look->big_endian);
+    bool sound = (magic & ~1u) == MAGIC && same(look->found, look->stored) &&
                  look->page_bytes >= 512 && look->page_bytes <= 65536;
     if (!sound)
         return 0;
@@ -65,25 +70,43 @@ static int begin(struct look *look)
     return look->frame ? 1 : -1;
 }
 
-/* Reads frame `number`. 1 it goes on from the one before, 0 it does not, -1 the log ends. */
+static bool of_this_log(const struct look *look)
+{
+    return big(look->frame + 8) == look->salt[0] && big(look->frame + 12) == look->salt[1];
+}
+
+/* Of the frame read last, going on from `before`. */
+static struct checksum sum_from(const struct look *look, struct checksum before)
+{
+    struct checksum sum = add(before, look->frame, 8, look->big_endian);
+    return add(sum, look->frame + FRAME_HEADER_BYTES, look->page_bytes, look->big_endian);
+}
+
+/* Reads frame `number`. 1 it goes on from the one before, 0 it does not, -1 the log ends. Where
+ * only the checksum of the one before is wrong, it goes on from what that should be. */
 static int next(struct look *look, int64_t number)
 {
     unsigned char *frame = look->frame;
     int64_t bytes = FRAME_HEADER_BYTES + look->page_bytes;
     if (db_read_log(look->db, HEADER_BYTES + number * bytes, frame, bytes) != bytes)
         return -1;
-    struct checksum sum = add(look->stored, frame, 8, look->big_endian);
-    sum = add(sum, frame + FRAME_HEADER_BYTES, look->page_bytes, look->big_endian);
-    look->stored = (struct checksum){big(frame + 16), big(frame + 20)};
-    return big(frame + 8) == look->salt[0] && big(frame + 12) == look->salt[1] &&
-           sum.a == look->stored.a && sum.b == look->stored.b;
+    struct checksum stored = {big(frame + 16), big(frame + 20)};
+    struct checksum sum = sum_from(look, look->stored);
+    if (!same(sum, stored) && !same(look->stored, look->found)) {
+        struct checksum other = sum_from(look, look->found);
+        sum = same(other, stored) ? other : sum;
+    }
+    look->found = sum;
+    look->stored = stored;
+    return of_this_log(look) && same(sum, stored);
 }
 
 /* Behind the bad frame: does a commit end and another begin in one run of whole frames? A commit
  * may be padded with copies of its last frame. */
 static bool another_commit(struct look *look, int64_t bad)
 {
-    bool ended = big(look->frame + 4) != 0 && big(look->frame + 8) == look->salt[0];
+    bool ended =
+        big(look->frame + 4) != 0 && (of_this_log(look) || same(look->found, look->stored));
     uint32_t last_page = big(look->frame);
     int64_t broken = 1;
     for (int64_t number = bad + 1;; number++) {
@@ -113,8 +136,10 @@ int db_log_look(struct db *db, struct db_log *log)
     int result = begin(&look);
     if (result == 1) {
         int whole;
-        while ((whole = next(&look, log->frames)) == 1)
+        while ((whole = next(&look, log->frames)) == 1) {
+            log->commits += big(look.frame + 4) != 0;
             log->frames++;
+        }
         if (whole == 0) {
             log->bad_frame = log->frames;
             log->damaged = another_commit(&look, log->frames);

@@ -14,6 +14,7 @@
 
 struct db_log {
     int64_t frames;    /* whole ones, from the start: what SQLite reads, or a little more */
+    int64_t commits;   /* that end in them */
     bool damaged;      /* see above */
     int64_t bad_frame; /* the first that is not whole, counted from 0; -1 = none */
 };

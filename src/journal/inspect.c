@@ -211,13 +211,20 @@ static enum condition look_at_rest(struct inspecting *inspecting)
 
 /* --- the file --- */
 
-static enum condition look_at_log(struct inspecting *inspecting)
+/* `made`: its first transaction can be read. Where it cannot, a log with a whole commit in it is no
+ * half made segment: that commit is the one that makes it. */
+static enum condition look_at_log(struct inspecting *inspecting, bool made)
 {
     struct db_log log;
     if (db_log_look(inspecting->db, &log) != 0)
         return unreadable(inspecting, "its log");
+    if (!log.damaged && !made && log.commits > 0) {
+        failure_set(inspecting->why, "DAMAGED", "%s: has no tables, its log has commits",
+                    db_path(inspecting->db));
+        return SEGMENT_DAMAGED;
+    }
     if (!log.damaged)
-        return SEGMENT_SOUND;
+        return made ? SEGMENT_SOUND : SEGMENT_HALF_MADE;
     failure_set(inspecting->why, "DAMAGED", "%s: its log is damaged at frame %lld",
                 db_path(inspecting->db), (long long)log.bad_frame);
     return SEGMENT_DAMAGED;
@@ -240,12 +247,10 @@ static enum condition look_inside(struct inspecting *inspecting)
     if (!inspecting->hash || !inspecting->producers)
         return no_memory(inspecting);
     int made = segment_check(inspecting->db, why);
-    if (made == 0)
-        return SEGMENT_HALF_MADE;
     if (made < 0) /* of another format: not ours to call damaged */
         return strcmp(why->code, "DAMAGED") == 0 ? unreadable(inspecting, "its format")
                                                  : SEGMENT_UNKNOWN;
-    enum condition condition = look_at_log(inspecting);
+    enum condition condition = look_at_log(inspecting, made == 1);
     if (condition == SEGMENT_SOUND)
         condition = look_at_pages(inspecting);
     if (condition == SEGMENT_SOUND)

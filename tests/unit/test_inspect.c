@@ -110,6 +110,80 @@ static void a_bit_flipped_amid_the_log_is_not_taken_for_its_end(void **state)
     free(log.bytes);
 }
 
+static enum condition condition_of(struct scene *scene, struct content file, struct content log)
+{
+    struct failure why;
+    unlink(segment_file(scene, 0, "-shm"));
+    write_content(segment_file(scene, 0, ""), file);
+    write_content(segment_file(scene, 0, "-wal"), log);
+    return inspect_active(scene->directory, 0, &why);
+}
+
+static void expect_condition(struct scene *scene, struct content file, struct content log,
+                             enum condition want, size_t at)
+{
+    enum condition got = condition_of(scene, file, log);
+    if (got != want)
+        fail_msg("byte %zu: got condition %d, want %d", at, (int)got, (int)want);
+}
+
+/* Of a log's first commit. */
+static size_t first_commit_bytes(struct content log)
+{
+    size_t at = 32;
+    while (at + FRAME <= log.length && memcmp(log.bytes + at + 4, "\0\0\0\0", 4) == 0)
+        at += FRAME;
+    assert_true(at + FRAME <= log.length);
+    return at + FRAME;
+}
+
+static void a_young_segment_with_a_flipped_bit_is_not_half_made(void **state)
+{
+    struct scene *scene = *state;
+    struct content file, log;
+    fill(scene, 0, 1, 10);
+    cut_power(scene, &file, &log);
+    size_t making = first_commit_bytes(log);
+    assert_true(making > 32 + 5 * FRAME && making < log.length);
+    expect_condition(scene, file, log, SEGMENT_SOUND, 0);
+    for (size_t frame = 32; frame < making; frame += FRAME)
+        for (size_t at = 0; at < FRAME; at += at < 24 ? 1 : 509) {
+            log.bytes[frame + at] ^= 0x10;
+            expect_condition(scene, file, log, SEGMENT_DAMAGED, frame + at);
+            log.bytes[frame + at] ^= 0x10;
+        }
+    log.bytes[32 + 3 * FRAME + 100] ^= 1;
+    put_back(scene, file, log);
+    assert_true(scene->recovery.salvaged);
+    assert_true(end_of(scene) >= MILLION);
+    expect_sound(scene);
+    free(file.bytes);
+    free(log.bytes);
+}
+
+static void a_segment_whose_making_was_torn_is_half_made(void **state)
+{
+    struct scene *scene = *state;
+    struct content file, log;
+    fill(scene, 0, 1, 10);
+    cut_power(scene, &file, &log);
+    size_t making = first_commit_bytes(log);
+    for (log.length = 0; log.length < making; log.length += 511)
+        expect_condition(scene, file, log, SEGMENT_HALF_MADE, log.length);
+    log.length = making;
+    expect_condition(scene, file, log, SEGMENT_SOUND, making);
+    for (size_t at = 512; at < making; at += 512) {
+        char sector[512];
+        size_t bytes = making - at < 512 ? making - at : 512;
+        memcpy(sector, log.bytes + at, bytes);
+        memset(log.bytes + at, 0xa5, bytes);
+        expect_condition(scene, file, log, SEGMENT_HALF_MADE, at);
+        memcpy(log.bytes + at, sector, bytes);
+    }
+    free(file.bytes);
+    free(log.bytes);
+}
+
 /* --- sealed segments --- */
 
 static void seal_three(struct scene *scene)
@@ -185,6 +259,8 @@ int main(void)
         TEST(a_last_commit_that_is_torn_is_a_crash_and_no_damage),
         TEST(a_log_that_began_anew_over_an_old_one_is_no_damage),
         TEST(a_bit_flipped_amid_the_log_is_not_taken_for_its_end),
+        TEST(a_young_segment_with_a_flipped_bit_is_not_half_made),
+        TEST(a_segment_whose_making_was_torn_is_half_made),
         TEST(sound_sealed_segments_are_not_spoken_of),
         TEST(a_missing_sealed_segment_is_named_with_its_offsets),
         TEST(a_sealed_segment_of_another_size_is_named),
