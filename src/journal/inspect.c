@@ -216,8 +216,9 @@ static enum condition look_at_rest(struct inspecting *inspecting)
 static enum condition look_at_log(struct inspecting *inspecting, bool made)
 {
     struct db_log log;
-    if (db_log_look(inspecting->db, &log) != 0)
-        return unreadable(inspecting, "its log");
+    int looked = db_log_look(inspecting->db, &log);
+    if (looked != 0)
+        return looked == -2 ? no_memory(inspecting) : unreadable(inspecting, "its log");
     if (!log.damaged && !made && log.commits > 0) {
         failure_set(inspecting->why, "DAMAGED", "%s: has no tables, its log has commits",
                     db_path(inspecting->db));
@@ -225,8 +226,12 @@ static enum condition look_at_log(struct inspecting *inspecting, bool made)
     }
     if (!log.damaged)
         return made ? SEGMENT_SOUND : SEGMENT_HALF_MADE;
-    failure_set(inspecting->why, "DAMAGED", "%s: its log is damaged at frame %lld",
-                db_path(inspecting->db), (long long)log.bad_frame);
+    if (log.bad_frame < 0)
+        failure_set(inspecting->why, "DAMAGED", "%s: the header of its log is damaged",
+                    db_path(inspecting->db));
+    else
+        failure_set(inspecting->why, "DAMAGED", "%s: its log is damaged at frame %lld",
+                    db_path(inspecting->db), (long long)log.bad_frame);
     return SEGMENT_DAMAGED;
 }
 

@@ -184,6 +184,99 @@ static void a_segment_whose_making_was_torn_is_half_made(void **state)
     free(log.bytes);
 }
 
+#define HEADER 32
+
+static void expect_header_damage(struct scene *scene, struct content file, struct content log)
+{
+    for (size_t at = 0; at < HEADER; at++)
+        for (int bit = 0; bit < 8; bit++) {
+            log.bytes[at] ^= (char)(1 << bit);
+            expect_condition(scene, file, log, SEGMENT_DAMAGED, at);
+            log.bytes[at] ^= (char)(1 << bit);
+        }
+}
+
+static void a_bit_flipped_in_the_header_of_the_log_is_damage(void **state)
+{
+    struct scene *scene = *state;
+    struct content file, log;
+    fill(scene, 0, 20, 3000);
+    cut_power(scene, &file, &log);
+    expect_header_damage(scene, file, log);
+    log.bytes[17] ^= 4;
+    put_back(scene, file, log);
+    assert_true(scene->recovery.salvaged);
+    assert_true(end_of(scene) >= MILLION);
+    expect_same_content(segment_file(scene, 0, ".damaged-1-wal"), log);
+    expect_sound(scene);
+    free(file.bytes);
+    free(log.bytes);
+}
+
+static void a_bit_flipped_in_the_header_of_a_young_log_is_damage(void **state)
+{
+    struct scene *scene = *state;
+    struct content file, log;
+    fill(scene, 0, 1, 10);
+    cut_power(scene, &file, &log);
+    expect_header_damage(scene, file, log);
+    memset(log.bytes, 0, 512); /* the whole sector: what frame 0 goes on from, and its salts */
+    expect_condition(scene, file, log, SEGMENT_DAMAGED, 0);
+    free(file.bytes);
+    free(log.bytes);
+}
+
+/* A few frames that are not moved, with those of an older log behind them. */
+static void a_bit_flipped_in_the_header_of_a_log_begun_anew_is_damage(void **state)
+{
+    struct scene *scene = *state;
+    struct content file, log;
+    fill(scene, 0, 20, 3000);
+    assert_int_equal(db_checkpoint(scene->journal->db), DB_DONE);
+    fill(scene, 20, 1, 10);
+    cut_power(scene, &file, &log);
+    assert_true(log.length > 40 * FRAME);
+    expect_header_damage(scene, file, log);
+    free(file.bytes);
+    free(log.bytes);
+}
+
+static void a_torn_header_over_a_log_that_was_moved_is_no_damage(void **state)
+{
+    struct scene *scene = *state;
+    struct content file, log;
+    fill(scene, 0, 20, 3000);
+    assert_int_equal(db_checkpoint(scene->journal->db), DB_DONE);
+    cut_power(scene, &file, &log);
+    for (size_t torn = 1; torn <= HEADER; torn++) {
+        memset(log.bytes + HEADER - torn, 0x5a, torn);
+        expect_condition(scene, file, log, SEGMENT_SOUND, HEADER - torn);
+    }
+    put_back(scene, file, log);
+    assert_false(scene->recovery.salvaged);
+    assert_int_equal(end_of(scene), 20);
+    free(file.bytes);
+    free(log.bytes);
+}
+
+/* SQLite takes the salts of a header that it could only half write for the next one, too: a torn
+ * first frame then stands before frames that were moved long ago. */
+static void a_torn_first_frame_over_a_log_that_was_moved_is_no_damage(void **state)
+{
+    struct scene *scene = *state;
+    struct content file, log, unmoved;
+    fill(scene, 0, 20, 3000);
+    unmoved = content_of(segment_file(scene, 0, ""));
+    assert_int_equal(db_checkpoint(scene->journal->db), DB_DONE);
+    cut_power(scene, &file, &log);
+    memset(log.bytes + HEADER + 100, 0x5a, 1000);
+    expect_condition(scene, file, log, SEGMENT_SOUND, 0);
+    expect_condition(scene, unmoved, log, SEGMENT_DAMAGED, 0);
+    free(unmoved.bytes);
+    free(file.bytes);
+    free(log.bytes);
+}
+
 /* --- sealed segments --- */
 
 static void seal_three(struct scene *scene)
@@ -261,6 +354,11 @@ int main(void)
         TEST(a_bit_flipped_amid_the_log_is_not_taken_for_its_end),
         TEST(a_young_segment_with_a_flipped_bit_is_not_half_made),
         TEST(a_segment_whose_making_was_torn_is_half_made),
+        TEST(a_bit_flipped_in_the_header_of_the_log_is_damage),
+        TEST(a_bit_flipped_in_the_header_of_a_young_log_is_damage),
+        TEST(a_bit_flipped_in_the_header_of_a_log_begun_anew_is_damage),
+        TEST(a_torn_header_over_a_log_that_was_moved_is_no_damage),
+        TEST(a_torn_first_frame_over_a_log_that_was_moved_is_no_damage),
         TEST(sound_sealed_segments_are_not_spoken_of),
         TEST(a_missing_sealed_segment_is_named_with_its_offsets),
         TEST(a_sealed_segment_of_another_size_is_named),
