@@ -104,6 +104,29 @@ def test_the_last_commit_is_missed_although_the_log_looks_like_after_a_crash(sho
     till.expect(offset=5, outcome="accepted")
 
 
+def test_a_bit_in_the_first_bytes_of_a_young_log_loses_nothing_in_silence(shop):
+    places = (17, 32 + 3 * 4120 + 100)  # the header; a frame of the transaction that made the tables
+    for number, place in enumerate(places):
+        daemon = shop.daemon(f"data{number}")
+        daemon.may_log_errors = True
+        put(daemon.till("T01"), 0, 3)
+        daemon.kill9()
+        with open(segment(daemon, 0, "-wal"), "r+b") as file:
+            file.seek(place)
+            byte = file.read(1)[0]
+            file.seek(place)
+            file.write(bytes([byte ^ 4]))
+        daemon.start()
+        till = daemon.till("T01")
+        end = till.partition()["end"]
+        lost = till.ask(op="status")["lost"]
+        true(end >= MILLION and lost and lost[0]["first"] <= 2 <= lost[-1]["last"],
+             f"byte {place}: end {end}, lost {lost}")
+        daemon.expect_log("offsets_lost")
+        till.put(receipt("new", ("A", 1), seq=3), ack="applied")
+        till.expect(offset=end)
+
+
 def test_a_newest_segment_that_is_gone_is_gone_on_without(shop):
     for number, damage in enumerate((os.unlink, lambda path: os.truncate(path, 0))):
         daemon = shop.daemon(f"data{number}")
