@@ -427,28 +427,28 @@ static int start_journal(struct daemon *daemon, struct failure *failure)
     return daemon->writer ? 0 : failure_set(failure, "NO_MEMORY", "no memory for the writer");
 }
 
-/* Applies what was journaled but not applied, before anybody is accepted. */
+/* Applies what was journaled but not applied, before anybody is accepted; not a whole rebuild. */
 static void catch_up(struct daemon *daemon, int64_t from)
 {
-    struct applier_figures figures = {.applied = from};
+    struct applier_figures at = {.applied = from};
     int64_t told_us = clock_monotonic_us(&clock_system);
-    while (!daemon->stopping && applier_step(daemon->applier) == WORKER_AGAIN) {
+    while (!daemon->stopping && !at.rebuilding && applier_step(daemon->applier) == WORKER_AGAIN) {
         event_base_loop(daemon->base, EVLOOP_NONBLOCK); /* a stop may come */
+        applier_figures(daemon->applier, &at);
         int64_t now_us = clock_monotonic_us(&clock_system);
         if (now_us - told_us < 1000000)
             continue;
         char state[96];
         told_us = now_us;
-        applier_figures(daemon->applier, &figures);
         snprintf(state, sizeof state, "EXTEND_TIMEOUT_USEC=30000000\nSTATUS=applying offset %lld",
-                 (long long)figures.applied);
+                 (long long)at.applied);
         notify_send(state);
-        log_info("applier: at offset %lld", (long long)figures.applied);
+        log_info("applier: at offset %lld", (long long)at.applied);
     }
-    applier_figures(daemon->applier, &figures);
-    if (figures.applied > from)
+    applier_figures(daemon->applier, &at);
+    if (at.applied > from)
         log_notice("applier: %lld documents applied that were journaled before",
-                   (long long)(figures.applied - from));
+                   (long long)(at.applied - from));
 }
 
 static int start_applier(struct daemon *daemon, struct failure *failure)
