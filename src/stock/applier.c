@@ -27,9 +27,10 @@ struct applier {
     struct queue_item *waiting; /* appends taken from the queue, not answered yet */
     _Atomic int64_t documents;
     _Atomic int64_t applied;
-    _Atomic int64_t stock_files; /* opened so far: a reader must open it again when it changed */
-    bool
-        made_anew_while_running; /* once: a second damage would be the disk's, and go on for ever */
+    _Atomic int64_t stock_files;  /* opened so far: a reader must open it again when it changed */
+    bool made_anew_while_running; /* once: a second damage would be the disk's, and for ever */
+    bool damage_met;              /* in the stock file, by who looked for an answer */
+    bool to_set_aside;            /* the stock file, before another can be made */
     atomic_int health;
     atomic_bool stopping;
     char directory[];
@@ -156,7 +157,7 @@ static enum applier_health health_after(enum db_result result)
     }
 }
 
-static void set_health(struct applier *applier, enum db_result result)
+static void set_health_because(struct applier *applier, enum db_result result, const char *why)
 {
     enum applier_health health = health_after(result);
     if (health == (enum applier_health)atomic_exchange(&applier->health, (int)health))
@@ -168,10 +169,15 @@ static void set_health(struct applier *applier, enum db_result result)
         incident_note(health == APPLIER_FULL      ? INCIDENT_APPLIER_STANDS_FULL
                       : health == APPLIER_WAITING ? INCIDENT_APPLIER_STANDS_WAITING
                                                   : INCIDENT_APPLIER_STANDS_FAILED,
-                      "stands at offset %lld; sales are still journaled; %s",
-                      (long long)atomic_load(&applier->applied),
+                      "stands at offset %lld%s%s; sales are still journaled; %s",
+                      (long long)atomic_load(&applier->applied), why ? ": " : "", why ? why : "",
                       health == APPLIER_FAILED ? "restart when mended"
                                                : "tried again every second");
+}
+
+static void set_health(struct applier *applier, enum db_result result)
+{
+    set_health_because(applier, result, NULL);
 }
 
 /* What a reader of the journal could not do: damage stays, anything else may pass. */
@@ -207,7 +213,7 @@ static enum db_result fold_some(struct applier *applier, int64_t *documents, boo
             fold_batch(applier->fold, 0, &batch,
                        hole ? INT64_MAX : progress->applied + most - *documents, documents);
         journal_reader_rest(applier->journal);
-        if (result == DB_DAMAGED)
+        if (result == DB_DAMAGED && db_last_result(stock_db(applier->stock)) != DB_DAMAGED)
             incident_note(INCIDENT_BATCH_DAMAGED,
                           "the batch at offset %lld of " STOCK_TOPIC "-0 is damaged",
                           (long long)batch.base_offset);
@@ -244,38 +250,62 @@ static void note_outcomes(const struct applier *applier, const struct progress *
     }
 }
 
-/* The stock file turned out to be damaged while it was worked on: once, it is set aside and made
- * anew without a restart. True where that could be done. */
-static bool make_anew(struct applier *applier)
+/* What kept a new stock file from being made: damage again, or what may pass. */
+static enum db_result lacking(const struct failure *failure)
 {
-    struct failure failure;
-    if (applier->made_anew_while_running)
-        return false;
-    applier->made_anew_while_running = true;
-    end_on_stock(applier);
-    if (live_make_anew(&applier->stock, applier->directory, applier->options.cache_bytes,
-                       "turned out to be damaged", &failure) != 0 ||
-        begin_on_stock(applier, &failure) != 0) {
-        incident_note(INCIDENT_APPLIER_STANDS_FAILED, "%s", failure.message);
-        end_on_stock(applier);
-        return false;
-    }
+    if (strcmp(failure->code, "DAMAGED") == 0)
+        return DB_DAMAGED;
+    return strcmp(failure->code, "DISK_FULL") == 0 ? DB_FULL : DB_BUSY;
+}
+
+/* A new stock file, in place of the one that is closed. 0, or -1: health says whether it is tried
+ * again. */
+static int make_anew(struct applier *applier)
+{
+    struct failure failure = {.code = "DAMAGED", .message = STOCK_FILE " cannot be made anew"};
+    if (applier->to_set_aside &&
+        live_set_aside(applier->directory, "turned out to be damaged", &failure) != 0)
+        goto failed;
+    applier->to_set_aside = false;
+    if (stock_open(&applier->stock, STOCK_LIVE, applier->directory, applier->options.cache_bytes,
+                   &failure) != 0 ||
+        begin_on_stock(applier, &failure) != 0)
+        goto failed;
     atomic_store(&applier->rebuilding, true);
     atomic_fetch_add(&applier->stock_files, 1);
-    return true;
+    set_health(applier, DB_DONE);
+    return 0;
+failed:
+    end_on_stock(applier);
+    set_health_because(applier, lacking(&failure), failure.message);
+    return -1;
+}
+
+/* The stock file turned out to be damaged while it was worked on: once, it is set aside and made
+ * anew without a restart. True where that is done. */
+static bool replace_damaged(struct applier *applier)
+{
+    if (applier->made_anew_while_running) {
+        set_health(applier, DB_DAMAGED);
+        return false;
+    }
+    applier->made_anew_while_running = true;
+    applier->to_set_aside = true;
+    end_on_stock(applier);
+    return make_anew(applier) == 0;
 }
 
 /* The transaction was not made. True where there is more to apply all the same. */
 static bool give_up(struct applier *applier, enum db_result result)
 {
     bool damaged = db_last_result(stock_db(applier->stock)) == DB_DAMAGED;
-    if (!damaged || applier->made_anew_while_running)
+    if (!damaged || applier->made_anew_while_running) {
         stock_rollback(applier->stock);
-    if (damaged && make_anew(applier))
-        return true;
-    if (applier->stock)
         atomic_store(&applier->applied, stock_progress(applier->stock, 0)->applied);
-    set_health(applier, damaged ? DB_DAMAGED : result);
+    }
+    if (damaged)
+        return replace_damaged(applier);
+    set_health(applier, result);
     return false;
 }
 
@@ -343,6 +373,14 @@ static bool answer_behind(struct append *append)
     return true;
 }
 
+/* It cannot be told now: it is looked up again in a second, in another stock file where this one is
+ * damaged. Always false. */
+static bool not_told(struct applier *applier)
+{
+    applier->damage_met |= db_last_result(stock_db(applier->stock)) == DB_DAMAGED;
+    return false;
+}
+
 /* True where the append is answered, one way or the other. */
 static bool answer_one(struct applier *applier, struct append *append)
 {
@@ -352,7 +390,7 @@ static bool answer_one(struct applier *applier, struct append *append)
     if (behind)
         return answer_behind(append);
     if (append->duplicate && well && look_at_duplicate(applier, append) != 0)
-        return false; /* cannot be told now; looked up again in a second */
+        return not_told(applier);
     int64_t at = append->offset;
     if (at < 0 && append->duplicate && well)
         at = append->known_at; /* its own place is forgotten: what became of its id is not */
@@ -363,7 +401,7 @@ static bool answer_one(struct applier *applier, struct append *append)
                    &append->outcome) == 0)
         return true;
     if (well)
-        return false;
+        return not_told(applier);
     append->error = "APPLIER_FAILED";
     append->message = "journaled, but not applied; the status says why";
     return true;
@@ -407,9 +445,15 @@ enum worker_next applier_step(void *context)
         answer_waiting(applier, false);
         return WORKER_SLEEP;
     }
-    bool more = apply_some(applier);
+    bool more = (applier->stock || make_anew(applier) == 0) && apply_some(applier);
     answer_waiting(applier, !more);
-    stock_tend(applier->stock, !more);
+    if (applier->damage_met) {
+        applier->damage_met = false;
+        more = replace_damaged(applier);
+        answer_waiting(applier, false);
+    }
+    if (applier->stock)
+        stock_tend(applier->stock, !more);
     if (more && !atomic_load(&applier->stopping))
         return WORKER_AGAIN;
     return applier->waiting || atomic_load(&applier->health) != APPLIER_OK ? WORKER_LATER

@@ -40,8 +40,9 @@ struct applier_recovery {
 };
 
 /* Opens the stock file, or sets it aside and makes it anew (live.h), then or when it turns out to
- * be damaged while it is worked on, which is done once. Until it has caught up, who would wait for
- * what lies ahead is answered APPLIER_BEHIND. 0 or -1. */
+ * be damaged while it is worked on or asked, which is done once, and tried every second until it
+ * can be. Until it has caught up, who would wait for what lies ahead is answered APPLIER_BEHIND. 0
+ * or -1. */
 int applier_new(struct applier **out, const struct applier_options *options,
                 struct applier_recovery *recovery, struct failure *failure)
     __attribute__((warn_unused_result));
