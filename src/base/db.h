@@ -107,9 +107,9 @@ int64_t db_changes(struct db *db); /* rows changed by the last statement */
 
 /* Owner only. Moves what it can from the log into the file; never waits for readers. */
 enum db_result db_checkpoint(struct db *db) __attribute__((warn_unused_result));
-/* Owner only. Moves all of it and begins the log anew, empty: nothing of what was in it can be taken
- * for part of what comes (SQLite uses the salts of a header it could only half write again). Waits
- * some seconds for readers; DB_BUSY where they stay. */
+/* Owner only. Moves all of it and begins the log anew, empty: nothing of what was in it can be
+ * taken for part of what comes (SQLite uses the salts of a header it could only half write again).
+ * Waits some seconds for readers; DB_BUSY where they stay. */
 enum db_result db_empty_log(struct db *db) __attribute__((warn_unused_result));
 /* Pages in the log that no checkpoint has moved yet, as the last commit saw it. */
 int db_log_pages(const struct db *db);

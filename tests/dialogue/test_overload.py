@@ -126,7 +126,7 @@ def test_large_replies_nobody_reads_are_bounded_over_all_connections(shop):
 
 def test_who_takes_nothing_makes_room_for_those_who_wait_to_read(shop):
     daemon = shop.daemon(config="[limits]\nmax_pending = 1 MiB\n")
-    first, _ = deaf_crowd(daemon, 20)
+    first, _ = deaf_crowd(daemon, 4)
     first.send(op="fetch", topic="big", partition=0, offset=0, max=1)
     first.expect(records=[{"offset": 0}])
     daemon.expect_log("took nothing of its replies while others waited")

@@ -279,10 +279,10 @@ static void progress_that_cannot_be_is_no_stock(void **state)
     struct scene *scene = *state;
     struct stock *stock;
     struct failure failure;
+    static const char last_row[] = "UPDATE progress SET rejected=0;"
+                                   "INSERT INTO stock VALUES(9223372036854775807,'','','',0,0,0)";
     static const char *const sets[] = {"UPDATE progress SET applied=-1",
-                                       "UPDATE progress SET applied=3, rejected=-1",
-                                       "UPDATE progress SET rejected=0; INSERT INTO stock "
-                                       "VALUES(9223372036854775807,'','','',0,0,0)"};
+                                       "UPDATE progress SET applied=3, rejected=-1", last_row};
     for (size_t i = 0; i < COUNT(sets); i++) {
         run_sql(scene_path(scene, STOCK_FILE), sets[i]);
         assert_int_equal(stock_open(&stock, STOCK_LIVE, scene->directory, 0, &failure), -1);
