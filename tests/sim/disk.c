@@ -25,8 +25,10 @@ struct directory {
     int count;
 };
 
+enum name_event { NAME_MADE, NAME_REMOVED, NAME_RENAMED };
+
 struct name_change {
-    enum { NAME_MADE, NAME_REMOVED, NAME_RENAMED } kind;
+    enum name_event kind;
     char *path, *to;
     struct inode *inode;
 };
@@ -291,7 +293,7 @@ static void drop_name(struct directory *directory, const char *path)
 }
 
 /* The inode is held by the change until the change is durable or lost. */
-static void note_name(int kind, const char *path, const char *to, struct inode *inode)
+static void note_name(enum name_event kind, const char *path, const char *to, struct inode *inode)
 {
     if (disk.change_count == NAMES_MAX) {
         fprintf(stderr, "sim: too many changes of names\n");
@@ -335,7 +337,7 @@ static void apply_name(struct directory *directory, const struct name_change *ch
     }
 }
 
-static void change_name(int kind, const char *path, const char *to, struct inode *inode)
+static void change_name(enum name_event kind, const char *path, const char *to, struct inode *inode)
 {
     note_name(kind, path, to, inode);
     apply_name(&disk.now, &disk.changes[disk.change_count - 1]);
