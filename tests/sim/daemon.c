@@ -7,6 +7,7 @@
 #include "stock/live.h"
 
 #define CATCH_UP_STEPS 100000
+#define STOP_STEPS 100000
 
 static int64_t wall_ms(void *context)
 {
@@ -88,8 +89,11 @@ int daemon_start(struct daemon *daemon, const char *directory, struct failure *f
 
 void daemon_stop(struct daemon *daemon)
 {
-    for (int i = 0; i < 64 && daemon->engine; i++) {
-        daemon_write(daemon);
+    /* As the threads would before they end: all that was taken is answered. */
+    int quiet = 0;
+    for (int i = 0; i < STOP_STEPS && quiet < 4 && daemon->engine; i++) {
+        quiet = daemon_write(daemon) ? 0 : quiet + 1;
+        daemon_read(daemon);
         daemon_collect(daemon);
     }
     engine_stop(daemon->engine);

@@ -321,7 +321,7 @@ static void a_second_damage_is_set_aside_beside_the_first(void **state)
     struct scene *scene = *state;
     fill(scene, 0, 5, 10);
     for (int i = 1; i <= 2; i++) {
-        char words[8];
+        char words[16];
         scene_close(scene);
         const char *path = segment_file(scene, 0, "");
         snprintf(words, sizeof words, "v%d.", i);
