@@ -236,11 +236,15 @@ static int judge(struct source *source, const struct batch *batch, enum proof *p
     hash_from(source, source->head, batch, after);
     bool proven =
         form == 1 && in_line && (says(batch, after) || next_goes_on(source, batch, after));
-    bool taken = proven || (form == 1 && !in_line);
+    /* Behind a gap nothing proves what it holds, but that it stands where it was written: the batch
+     * behind it goes on from its hash. */
+    const unsigned char *own = (const unsigned char *)batch->hash.bytes;
+    bool in_place = form == 1 && !in_line && next_goes_on(source, batch, own);
+    bool taken = proven || in_place;
     *proof = proven ? PROVEN : UNPROVEN;
-    /* Of one that has lost its form the hash may be lost too. */
-    source->has_head = form == 1;
-    memcpy(source->head, proven ? after : (const unsigned char *)batch->hash.bytes, SHA256_BYTES);
+    /* Of one that has lost its form or its place the hash may be lost too. */
+    source->has_head = form == 1 && (in_line || in_place);
+    memcpy(source->head, proven ? after : own, SHA256_BYTES);
     return taken;
 }
 

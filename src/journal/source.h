@@ -20,7 +20,8 @@ int64_t source_bytes(const struct source *source); /* of the file and its log */
 
 enum proof {
     PROVEN,   /* its hash goes on from the batch before */
-    UNPROVEN, /* the batch before cannot be read; it has the form of one */
+    UNPROVEN, /* the batch before cannot be read; it has the form of one, and the next goes on from
+                 it */
 };
 
 /* Begins with the batches of (topic, partition) that lie at `start` or beyond; `start_hash` is that
