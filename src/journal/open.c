@@ -238,8 +238,10 @@ static int settle_log(struct journal *journal, int64_t log_bytes, struct failure
     if (result >= DB_DAMAGED)
         return failure_set(failure, "FAILED", "%s: its log cannot be put on the disk",
                            db_path(journal->db));
-    if (result == DB_FULL)
+    if (result == DB_FULL) { /* what is kept for that is given back, and it is tried once more */
         journal_become_full(journal);
+        result = db_empty_log(journal->db);
+    }
     if (result >= DB_FULL)
         incident_note(INCIDENT_CHECKPOINT_FAILED,
                       "the log found at start is synced, and is moved later");
