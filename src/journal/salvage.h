@@ -3,11 +3,12 @@
  *
  * It begins from the state at the end of the segment before (partitions with their hashes, sequence
  * numbers, groups) and takes over the damaged file's batches, in order: those whose hash goes on
- * from the batch before, and the first behind an unreadable place, whose values are JSON and whose
- * lengths fit but which nothing can prove (*unproven says how many). What is missing between is
- * written as a hole (batch.h), so that offsets stay dense and the loss is part of the hash chain,
- * which goes on anew behind it. Sequence numbers are those of the records that are there: a
- * terminal that sends a lost document again is not refused as a duplicate.
+ * from the batch before, and the first behind an unreadable place, whose values are JSON, whose
+ * lengths fit and whose hash the next goes on from, but whose content nothing can prove (*unproven
+ * says how many). What is missing between is written as a hole (batch.h), so that offsets stay
+ * dense and the loss is part of the hash chain, which goes on anew behind it. Sequence numbers are
+ * those of the records that are there: a terminal that sends a lost document again is not refused
+ * as a duplicate.
  *
  * The next offset lies beyond any that may have been given out: beyond what the damaged file still
  * says, what consumer groups have read, what `given_out` knows (the stock file). Where the file's
